@@ -1,0 +1,60 @@
+/** What can be seen of a FIFO from outside. */
+
+import { errnoError, ERRNO, NotSupportedError } from "@ipc/core";
+import { abi, cString } from "@ipc/core/sys";
+import type { Address } from "./address.ts";
+import type { ObjectStatus } from "./stat.ts";
+import { holdersOf } from "./_holders.ts";
+import { libc } from "./_libc.ts";
+
+/** Looks at a FIFO and its users. */
+export function fifoStatus(address: Address): ObjectStatus {
+  const path = address.target;
+  const file = look(path);
+  if (!file.isFifo) throw new NotSupportedError(`Cannot look at FIFO "${path}": it is not a FIFO`, { target: path });
+  const { readers, writers } = holdersOf(file);
+  return {
+    address: address.text,
+    type: "fifo",
+    path,
+    uid: file.uid!,
+    gid: file.gid!,
+    mode: file.mode! & 0o7777,
+    inode: file.ino!,
+    ...file.ctime !== null && { changeTime: file.ctime },
+    ...contents(path, readers, writers),
+    readers,
+    writers,
+  };
+}
+
+function look(path: string): Deno.FileInfo {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    if (!missing && !(error instanceof Deno.errors.PermissionDenied)) throw error;
+    throw errnoError(missing ? ERRNO.ENOENT : ERRNO.EACCES, {
+      syscall: "lstat",
+      action: `look at FIFO "${path}"`,
+      target: path,
+    });
+  }
+}
+
+/**
+ * How many bytes wait, and for how many there is room.
+ *
+ * Only an open FIFO can be asked. Opening it for reading would let writers go on that wait for a reader, and
+ * end with the bytes of those who left: so it is done only where a reader is there already.
+ */
+function contents(path: string, readers: number[], writers: number[]): { available?: number; capacity?: number } {
+  if (readers.length === 0) return writers.length === 0 ? { available: 0 } : {};
+  const fd = libc.open(cString(path), abi.O_RDONLY | abi.O_NONBLOCK | abi.O_CLOEXEC | abi.O_NOFOLLOW);
+  if (fd === -1) return {};
+  const count = new Int32Array(1);
+  const counted = libc.ioctl(fd, abi.FIONREAD, count) !== -1;
+  const capacity = libc.fcntl(fd, abi.F_GETPIPE_SZ, 0);
+  libc.close(fd);
+  return { ...counted && { available: count[0]! }, ...capacity > 0 && { capacity } };
+}

@@ -1,0 +1,48 @@
+/** Who has a file open, as /proc tells: proc_pid_fd(5), proc_pid_fdinfo(5). */
+
+/** Ids of the processes that have a file open. */
+export interface Holders {
+  /** For reading. */
+  readonly readers: number[];
+  /** For writing. */
+  readonly writers: number[];
+}
+
+/** Looks through every process that this user may look into. Nothing is opened. */
+export function holdersOf(file: Deno.FileInfo): Holders {
+  const readers = new Set<number>();
+  const writers = new Set<number>();
+  for (const pid of numbersIn("/proc")) {
+    for (const fd of numbersIn(`/proc/${pid}/fd`)) {
+      const access = accessOf(pid, fd, file);
+      if (access === undefined) continue;
+      if (access !== WRITE_ONLY) readers.add(pid);
+      if (access !== READ_ONLY) writers.add(pid);
+    }
+  }
+  const ascending = (a: number, b: number) => a - b;
+  return { readers: [...readers].sort(ascending), writers: [...writers].sort(ascending) };
+}
+
+const READ_ONLY = 0;
+const WRITE_ONLY = 1;
+
+/** How a process has the file open at this descriptor; `undefined`: it is another file, or gone by now. */
+function accessOf(pid: number, fd: number, file: Deno.FileInfo): number | undefined {
+  try {
+    const { dev, ino } = Deno.statSync(`/proc/${pid}/fd/${fd}`);
+    if (dev !== file.dev || ino !== file.ino) return undefined;
+    const flags = /^flags:\s*([0-7]+)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/fdinfo/${fd}`));
+    return flags === null ? undefined : parseInt(flags[1]!, 8) & 3;
+  } catch {
+    return undefined;
+  }
+}
+
+function numbersIn(folder: string): number[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => Number(name)).filter(Number.isInteger);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,60 @@
+import type { Channel, Receiver, Sender } from "@ipc/core";
+import { type Address, parseAddress } from "./address.ts";
+import { checkDirection, type ConnectOptions, lacking, type TwoWayAddress } from "./connect.ts";
+import type { End } from "./_mechanisms.ts";
+
+/** How an address is listened at. */
+export interface ListenOptions extends Omit<ConnectOptions, "keepOpen"> {
+  /** Permissions of what is created, exact; 0o600 unless told. */
+  mode?: number | undefined;
+  /** Removes on close what this call has created; what existed stays. */
+  removeOnClose?: boolean | undefined;
+}
+
+/**
+ * Opens the sending end of an address and creates what is missing.
+ *
+ * @throws {AddressError} if the address cannot be read, or its mechanism does not send.
+ * @throws {TimeoutError} if nobody came to the other end within `timeout`, where that is needed.
+ */
+export function listen(
+  address: string | Address,
+  options: ListenOptions & { direction: "send" },
+): Promise<Sender>;
+/**
+ * Opens the receiving end of an address, creates what is missing, and stays while senders come and go.
+ *
+ * @example
+ * ```ts
+ * import { connect, listen } from "@ipc/address";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const address = `fifo:${await Deno.makeTempDir()}/in?framing=lines`;
+ * await using receiver = await listen(address, { direction: "receive", removeOnClose: true });
+ * for (const word of ["first", "second"]) {
+ *   await using sender = await connect(address, { direction: "send" });
+ *   await sender.send(new TextEncoder().encode(word));
+ *   await sender.end();
+ *   assertEquals(new TextDecoder().decode(await receiver.receive()), word);
+ * }
+ * ```
+ */
+export function listen(
+  address: string | Address,
+  options: ListenOptions & { direction: "receive" },
+): Promise<Receiver>;
+/** Opens a channel of both directions at an address and creates what is missing. */
+export function listen<const A extends string>(
+  address: TwoWayAddress<A> | Address,
+  options?: ListenOptions & { direction?: "both" | undefined },
+): Promise<Channel>;
+/** Opens an end of an address and creates what is missing. */
+export async function listen(address: string | Address, options: ListenOptions = {}): Promise<End> {
+  const parsed = typeof address === "string" ? parseAddress(address) : address;
+  const { direction = "both" } = options;
+  const mechanism = checkDirection(parsed, direction, "listen at");
+  options.signal?.throwIfAborted();
+  const driver = await mechanism.load();
+  if (driver.listen === undefined) throw lacking(parsed, "listen at");
+  return await driver.listen(parsed, direction, options);
+}

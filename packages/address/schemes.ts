@@ -1,0 +1,35 @@
+import type { Direction } from "./connect.ts";
+import { mechanisms } from "./_mechanisms.ts";
+
+/** A mechanism that has addresses, as help shows it. */
+export interface Scheme {
+  /** What its addresses begin with, without the colon. */
+  readonly scheme: string;
+  /** An address of it: `fifo:/path`. */
+  readonly form: string;
+  /** What it is, in a few words. */
+  readonly summary: string;
+  /** The directions that one end can have. */
+  readonly directions: readonly Direction[];
+  /** The parameters that may follow a question mark, by name, with what each can be. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/**
+ * Every mechanism that has addresses. Nothing of a mechanism is loaded for it.
+ *
+ * @example
+ * ```ts
+ * import { schemes } from "@ipc/address";
+ * import { assert } from "@std/assert";
+ *
+ * assert(schemes.some(({ form }) => form === "fifo:/path"));
+ * ```
+ */
+export const schemes: readonly Scheme[] = mechanisms.map(({ scheme, form, summary, directions, params }) => ({
+  scheme,
+  form,
+  summary,
+  directions,
+  params: Object.fromEntries(Object.entries(params).map(([name, { values }]) => [name, values])),
+}));

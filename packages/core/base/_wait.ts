@@ -1,0 +1,64 @@
+/** What every pending call has: a promise, perhaps a time limit, perhaps a signal. */
+
+import type { WaitOptions } from "../channel.ts";
+import { TimeoutError } from "../errors.ts";
+
+/** Timers count in 31 bits; what is longer than 24 days is as good as for ever. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Checks a timeout; throws before anything else happens. */
+export function checkTimeout(timeout: number | undefined): void {
+  if (timeout !== undefined && !(timeout >= 0)) {
+    throw new RangeError(`Cannot wait ${timeout} ms: a timeout is 0 or more`);
+  }
+}
+
+/** The error of a wait whose time is over. */
+export function timedOut(what: string, timeout: number): TimeoutError {
+  return new TimeoutError(`Cannot ${what}: nothing happened within ${timeout} ms`, { code: "ETIMEDOUT" });
+}
+
+/** A call that waits. */
+export class Waiter<T> {
+  readonly promise: Promise<T>;
+  #resolve!: (value: T) => void;
+  #reject!: (reason: unknown) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Starts the time limit and listens to the signal. */
+  arm(options: WaitOptions, onTimeout: () => void, onAbort: () => void): void {
+    if (options.timeout !== undefined && options.timeout <= LONGEST_TIMER) {
+      this.#timer = setTimeout(onTimeout, options.timeout);
+    }
+    if (options.signal !== undefined) {
+      this.#signal = options.signal;
+      this.#onAbort = onAbort;
+      options.signal.addEventListener("abort", onAbort, { once: true });
+    }
+  }
+
+  resolve(value: T): void {
+    this.#disarm();
+    this.#resolve(value);
+  }
+
+  reject(reason: unknown): void {
+    this.#disarm();
+    this.#reject(reason);
+  }
+
+  #disarm(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    if (this.#signal !== undefined) this.#signal.removeEventListener("abort", this.#onAbort!);
+    this.#timer = this.#signal = undefined;
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * What a mechanism is built on: it brings the primitives that never wait, a {@linkcode Source} and a
+ * {@linkcode Sink}, and gets the whole Channel contract from {@linkcode BaseReceiver} and {@linkcode BaseSender}.
+ *
+ * Users of channels do not need this module; writers of new mechanisms start here.
+ *
+ * @module
+ */
+
+export * from "./mechanism.ts";
+export * from "./ready.ts";
+export * from "./receiver.ts";
+export * from "./sender.ts";

@@ -1,0 +1,22 @@
+/**
+ * Below the channels: libc and its errno, the platform's constants, descriptors, mappings, process identity.
+ *
+ * For authors of mechanisms. Everything here needs `--allow-ffi`; FFI is full trust.
+ *
+ * @module
+ */
+
+export * from "./abi.ts";
+export * from "./c_string.ts";
+export * from "./errno.ts";
+export * from "./fd.ts";
+export * from "./ftok.ts";
+export * from "./libc.ts";
+export * from "./mapping.ts";
+export * from "./process.ts";
+export * from "./byte_sink.ts";
+export * from "./byte_source.ts";
+export * from "./descriptor.ts";
+export * from "./poller.ts";
+export * from "./reactor.ts";
+export * from "./pump_bytes.ts";
