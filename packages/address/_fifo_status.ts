@@ -1,10 +1,10 @@
 /** What can be seen of a FIFO from outside. */
 
 import { errnoError, ERRNO, NotSupportedError } from "@ipc/core";
-import { abi, cString } from "@ipc/core/sys";
+import { abi, cString, stat } from "@ipc/core/sys";
 import type { Address } from "./address.ts";
 import type { ObjectStatus } from "./stat.ts";
-import { holdersOf } from "./_holders.ts";
+import { type Holders, holdersOf } from "./_holders.ts";
 import { libc } from "./_libc.ts";
 
 /** Looks at a FIFO and its users. */
@@ -12,7 +12,7 @@ export function fifoStatus(address: Address): ObjectStatus {
   const path = address.target;
   const file = look(path);
   if (!file.isFifo) throw new NotSupportedError(`Cannot look at FIFO "${path}": it is not a FIFO`, { target: path });
-  const { readers, writers } = holdersOf(file);
+  const holders = holdersOf(file);
   return {
     address: address.text,
     type: "fifo",
@@ -22,9 +22,8 @@ export function fifoStatus(address: Address): ObjectStatus {
     mode: file.mode! & 0o7777,
     inode: file.ino!,
     ...file.ctime !== null && { changeTime: file.ctime },
-    ...contents(path, readers, writers),
-    readers,
-    writers,
+    ...contents(path, file, holders),
+    ...holders,
   };
 }
 
@@ -48,13 +47,20 @@ function look(path: string): Deno.FileInfo {
  * Only an open FIFO can be asked. Opening it for reading would let writers go on that wait for a reader, and
  * end with the bytes of those who left: so it is done only where a reader is there already.
  */
-function contents(path: string, readers: number[], writers: number[]): { available?: number; capacity?: number } {
+function contents(
+  path: string,
+  file: Deno.FileInfo,
+  { readers, writers }: Holders,
+): { available?: number; capacity?: number } {
   if (readers.length === 0) return writers.length === 0 ? { available: 0 } : {};
   const fd = libc.open(cString(path), abi.O_RDONLY | abi.O_NONBLOCK | abi.O_CLOEXEC | abi.O_NOFOLLOW);
   if (fd === -1) return {};
-  const count = new Int32Array(1);
-  const counted = libc.ioctl(fd, abi.FIONREAD, count) !== -1;
-  const capacity = libc.fcntl(fd, abi.F_GETPIPE_SZ, 0);
-  libc.close(fd);
-  return { ...counted && { available: count[0]! }, ...capacity > 0 && { capacity } };
+  try {
+    const count = new Int32Array(1);
+    if (stat(fd).ino !== BigInt(file.ino!) || libc.ioctl(fd, abi.FIONREAD, count) === -1) return {};
+    const capacity = libc.fcntl(fd, abi.F_GETPIPE_SZ, 0);
+    return { available: count[0]!, ...capacity > 0 && { capacity } };
+  } finally {
+    libc.close(fd);
+  }
 }

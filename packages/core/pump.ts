@@ -63,7 +63,7 @@ const MOST_IN_HAND = 1024;
  */
 export async function pump<T>(
   from: Receiver<T>,
-  to: Sender<T>,
+  to: Sender<NoInfer<T>>,
   options: PumpOptions<T> = {},
 ): Promise<PumpCounts> {
   const { signal, max = MOST_IN_HAND, onProgress, onUnsent } = options;

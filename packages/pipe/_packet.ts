@@ -5,7 +5,10 @@ import type { Sink } from "@ipc/core/base";
 import { abi, type Descriptor, waitFor } from "@ipc/core/sys";
 
 /** The framing of the reading end: each read gives one packet. */
-export const packets: Framing = { ...raw({ maxMessageSize: abi.PIPE_BUF }), decoder: (): Decoder => new PacketDecoder() };
+export const packets: Framing = {
+  ...raw({ maxMessageSize: abi.PIPE_BUF }),
+  decoder: (): Decoder => new PacketDecoder(),
+};
 
 /** Hands each read on as one message. */
 class PacketDecoder implements Decoder {

@@ -167,7 +167,9 @@ let toParent: SyncChannel<Uint8Array, Bytes> | undefined;
  * for await (const message of channel) await channel.send(message);
  * ```
  */
-export function parentChannel(options: { framing?: Framing | undefined } = {}): SyncChannel<Uint8Array, Bytes> {
+export function parentChannel(
+  options: { framing?: Framing | undefined } = {},
+): SyncChannel<Uint8Array, Bytes> {
   if (toParent !== undefined) return toParent;
   const found = /^(\d+),(\d+)$/.exec(Deno.env.get(VARIABLE) ?? "");
   if (found === null) {
@@ -231,7 +233,14 @@ class StartedChild implements Child {
   }
 }
 
-const SIGNALS: Record<string, number> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGPIPE: 13, SIGTERM: 15 };
+const SIGNALS: Record<string, number> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGKILL: 9,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+};
 
 function toNode(stream: ChildStream): "inherit" | "ignore" | "pipe" {
   return stream === "null" ? "ignore" : stream === "piped" ? "pipe" : "inherit";
@@ -243,7 +252,9 @@ function toWeb(stream: Readable | null): ReadableStream<Bytes> | undefined {
 
 /** Why a program could not be started: node tells only later, and a caller wants to know now. */
 function notStarted(command: string): IpcError {
-  const directories = command.includes("/") ? [""] : (Deno.env.get("PATH") ?? "").split(":").map((path) => `${path}/`);
+  const directories = command.includes("/")
+    ? [""]
+    : (Deno.env.get("PATH") ?? "").split(":").map((path) => `${path}/`);
   const exists = directories.some((directory) => {
     return libc.access(new TextEncoder().encode(`${directory}${command}\0`), 0) === 0;
   });

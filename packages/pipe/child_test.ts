@@ -1,5 +1,20 @@
-import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { type Bytes, contentLength, NotFoundError, PermissionError, text, TruncatedError, typed } from "@ipc/core";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import {
+  type Bytes,
+  contentLength,
+  NotFoundError,
+  PermissionError,
+  text,
+  TruncatedError,
+  typed,
+} from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { parentChannel, spawnWithChannel } from "./mod.ts";
 

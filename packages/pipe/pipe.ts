@@ -3,7 +3,7 @@
 import { type Bytes, type Framing, lengthPrefix, type SyncOptions, type WaitOptions } from "@ipc/core";
 import { BaseReceiver, BaseSender, type Sink } from "@ipc/core/base";
 import { abi, ByteSink, ByteSource, check, Descriptor, UNFRAMED } from "@ipc/core/sys";
-import { PacketSink, packets } from "./_packet.ts";
+import { packets, PacketSink } from "./_packet.ts";
 import { libc } from "./_libc.ts";
 
 /** The most bytes of a write that the kernel keeps in one piece: 4096 on Linux. */
@@ -112,7 +112,8 @@ export class PipeWriter extends BaseSender {
   /** Takes over the descriptor of a writing end. Most programs use {@linkcode createPipe}. */
   constructor(
     descriptor: Descriptor,
-    options: { framing?: Framing | undefined; sink?: Sink | undefined; maxQueuedBytes?: number | undefined } = {},
+    options: { framing?: Framing | undefined; sink?: Sink | undefined; maxQueuedBytes?: number | undefined } =
+      {},
   ) {
     const { framing = lengthPrefix(), sink = new ByteSink(descriptor, framing), maxQueuedBytes } = options;
     super(sink, { maxQueuedBytes });
@@ -216,12 +217,19 @@ export function pipeDescriptors(flags: number = 0): [number, number] {
 
 function checkCapacity(bytes: number): void {
   if (Number.isInteger(bytes) && bytes > 0 && bytes <= 0x7fff_ffff) return;
-  throw new RangeError(`Cannot set the capacity of pipe to ${bytes}: it is a whole number of bytes, 1 or more`);
+  throw new RangeError(
+    `Cannot set the capacity of pipe to ${bytes}: it is a whole number of bytes, 1 or more`,
+  );
 }
 
 function setCapacity(descriptor: Descriptor, bytes: number): void {
   checkCapacity(bytes);
-  check(libc.fcntl(descriptor.fd, abi.F_SETPIPE_SZ, bytes), "fcntl", "set the capacity of pipe", descriptor.target);
+  check(
+    libc.fcntl(descriptor.fd, abi.F_SETPIPE_SZ, bytes),
+    "fcntl",
+    "set the capacity of pipe",
+    descriptor.target,
+  );
 }
 
 function getCapacity(descriptor: Descriptor): number {

@@ -1,4 +1,6 @@
-import { channelConformance, checks } from "../testing/conformance.ts";
+import { duplex } from "../duplex.ts";
+import { checks } from "../testing/_checks.ts";
+import { channelConformance } from "../testing/conformance.ts";
 import { runCheck, testScale } from "../testing/_trial.ts";
 import { memoryChannel } from "../testing/memory_channel.ts";
 
@@ -17,6 +19,16 @@ channelConformance("base", seeded(1), {
   ...OPTIONS,
   childScript: { module: new URL("../testing/memory_channel.ts", import.meta.url), export: "memoryChannel" },
 });
+
+channelConformance("base, both ways", () => {
+  const there = memoryChannel({ maxQueuedBytes: OPTIONS.maxQueuedBytes });
+  const back = memoryChannel({ maxQueuedBytes: OPTIONS.maxQueuedBytes });
+  return {
+    sender: duplex(back.receiver, there.sender),
+    receiver: duplex(there.receiver, back.sender),
+    truncate: there.truncate,
+  };
+}, { ...OPTIONS, duplex: true });
 
 /** What costs a process or a thousand channels is tried once. */
 const again = checks.filter((check) => check.applies?.(OPTIONS) !== false && check.promise !== 6);

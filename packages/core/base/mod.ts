@@ -7,6 +7,7 @@
  * @module
  */
 
+export { ArenaDecoder } from "../framing/_arena.ts";
 export * from "./mechanism.ts";
 export * from "./ready.ts";
 export * from "./receiver.ts";

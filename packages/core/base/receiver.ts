@@ -336,7 +336,9 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   #checkFree(): void {
     if (this.#closed) throw this.#closedError();
     if (this.#pending.length > 0) {
-      throw new IpcError("Cannot receive without waiting: an asynchronous receive is pending", { code: "EBUSY" });
+      throw new IpcError("Cannot receive without waiting: an asynchronous receive is pending", {
+        code: "EBUSY",
+      });
     }
   }
 

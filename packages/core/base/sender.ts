@@ -42,7 +42,11 @@ class Outgoing extends Waiter<void> {
 
   override reject(reason: unknown): void {
     super.reject(reason);
-    if (this.batch !== undefined) try { this.batch.return?.(); } catch { /* It has been told already. */ }
+    if (this.batch !== undefined) {
+      try {
+        this.batch.return?.();
+      } catch { /* It has been told already. */ }
+    }
   }
 }
 
@@ -373,7 +377,9 @@ export class BaseSender implements SyncSender {
     }
     const messages: Uint8Array[] = [];
     for (const outgoing of queue) {
-      if (outgoing.message === undefined || outgoing.meta !== undefined || messages.length === MOST_AT_ONCE) break;
+      if (outgoing.message === undefined || outgoing.meta !== undefined || messages.length === MOST_AT_ONCE) {
+        break;
+      }
       messages.push(outgoing.message);
     }
     const taken = this.#sink.putMany(messages, 0);

@@ -10,8 +10,14 @@ import { abi } from "./abi.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { waitFor } from "./poller.ts";
 
-/** What one write carries at most, when messages are put together. */
+/** What one write carries at most when messages are put together, unless told. */
 const CHUNK = 64 * 1024;
+
+/** How a {@linkcode ByteSink} writes. */
+export interface ByteSinkOptions {
+  /** What one write carries at most when messages are put together: `PIPE_BUF` keeps them whole among other writers. */
+  maxWrite?: number | undefined;
+}
 
 /** Said of a message that goes out as it is, without a frame. */
 export const UNFRAMED: unique symbol = Symbol("unframed");
@@ -20,16 +26,17 @@ export const UNFRAMED: unique symbol = Symbol("unframed");
 export class ByteSink implements Sink {
   readonly #descriptor: Descriptor;
   readonly #framing: Framing;
-  readonly #chunk = new Uint8Array(CHUNK);
+  readonly #chunk: Uint8Array;
   /** Where each message in the chunk ends. */
   readonly #ends: number[] = [];
   /** What is left of the message that was begun. */
   #rest: Uint8Array[] = [];
 
   /** Takes the descriptor over. */
-  constructor(descriptor: Descriptor, framing: Framing) {
+  constructor(descriptor: Descriptor, framing: Framing, options: ByteSinkOptions = {}) {
     this.#descriptor = descriptor;
     this.#framing = framing;
+    this.#chunk = new Uint8Array(options.maxWrite ?? CHUNK);
   }
 
   /** The longest message in bytes. */
@@ -149,7 +156,7 @@ export class ByteSink implements Sink {
 
   #fits(message: Uint8Array, at: number): boolean {
     const { maxPrefix, suffix } = this.#framing;
-    return at + maxPrefix + message.byteLength + suffix.byteLength <= CHUNK;
+    return at + maxPrefix + message.byteLength + suffix.byteLength <= this.#chunk.byteLength;
   }
 
   /** Puts a message with its frame into the chunk; returns where it ends. */
@@ -167,9 +174,10 @@ export class ByteSink implements Sink {
     if (meta === UNFRAMED) return message.byteLength > 0 ? [message] : [];
     this.#framing.check(message);
     const prefix = this.#framing.writePrefix(message, this.#chunk, 0);
-    const head = CHUNK - prefix;
+    // A prefix shorter than the longest may leave more room than the message needs.
+    const head = Math.min(this.#chunk.byteLength - prefix, message.byteLength);
     this.#chunk.set(message.subarray(0, head), prefix);
-    const pieces = [this.#chunk, message.subarray(head), this.#framing.suffix];
+    const pieces = [this.#chunk.subarray(0, prefix + head), message.subarray(head), this.#framing.suffix];
     return pieces.filter((piece) => piece.byteLength > 0);
   }
 
@@ -190,7 +198,7 @@ export class ByteSink implements Sink {
 /** Copies bytes in and returns where they end: a short loop beats the call to `set`, above all in cold caches. */
 function copy(from: Uint8Array, to: Uint8Array, at: number): number {
   const { length } = from;
-  if (length <= 128) for (let index = 0; index < length; index++) to[at + index] = from[index]!;
+  if (length <= 128) { for (let index = 0; index < length; index++) to[at + index] = from[index]!; }
   else to.set(from, at);
   return at + length;
 }

@@ -18,6 +18,8 @@ export interface ByteSourceOptions {
   reactor?: (() => boolean) | undefined;
   /** Asked when a read gives nothing: whether that is the end, for there may be no writer yet. */
   isEnd?: (() => boolean) | undefined;
+  /** Asked when the decoder throws: whether it knows where the next message begins all the same. */
+  goesOn?: (() => boolean) | undefined;
 }
 
 /** A {@linkcode Source} over a descriptor and a decoder; owns the descriptor until it is closed. */
@@ -26,6 +28,7 @@ export class ByteSource implements Source<Bytes> {
   readonly #decoder: Decoder;
   readonly #mayUseReactor: () => boolean;
   readonly #isEnd: () => boolean;
+  readonly #goesOn: () => boolean;
   #reactor: Reactor | undefined;
   #atEnd = false;
   #lost = false;
@@ -37,6 +40,7 @@ export class ByteSource implements Source<Bytes> {
     this.#decoder = decoder;
     this.#mayUseReactor = options.reactor ?? (() => !descriptor.shared);
     this.#isEnd = options.isEnd ?? (() => true);
+    this.#goesOn = options.goesOn ?? (() => false);
   }
 
   /** Whether the end was reached and everything before it delivered. */
@@ -144,8 +148,8 @@ export class ByteSource implements Source<Bytes> {
     try {
       return this.#decoder.next();
     } catch (error) {
-      // Where the next message would begin is not known any more.
-      this.#lost = this.#atEnd = true;
+      // Where the next message would begin is mostly not known any more.
+      if (!this.#goesOn()) this.#lost = this.#atEnd = true;
       throw error;
     }
   }

@@ -67,7 +67,14 @@ export async function pumpBytes(from: ByteInput, to: ByteOutput, options: WaitOp
   await to.write(new Uint8Array(0), options);
   while (true) {
     signal?.throwIfAborted();
-    const count = libc.splice(from.fd, null, to.fd, null, BigInt(MOST), abi.SPLICE_F_MOVE | abi.SPLICE_F_NONBLOCK);
+    const count = libc.splice(
+      from.fd,
+      null,
+      to.fd,
+      null,
+      BigInt(MOST),
+      abi.SPLICE_F_MOVE | abi.SPLICE_F_NONBLOCK,
+    );
     if (count === 0) return total;
     if (count > 0) {
       total += count;
@@ -94,7 +101,11 @@ async function copy(from: ByteInput, to: ByteOutput, options: WaitOptions): Prom
   }
 }
 
-function ready(fd: number, interest: "readable" | "writable", signal: AbortSignal | undefined): Promise<void> {
+function ready(
+  fd: number,
+  interest: "readable" | "writable",
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const giveUp = waitFor(fd, interest, resolve);
   const abort = () => {

@@ -1,7 +1,7 @@
 /** Channels whose receiving end breaks a promise. */
 
 import type { Bytes } from "../channel.ts";
-import { ClosedError, TruncatedError } from "../errors.ts";
+import { TruncatedError } from "../errors.ts";
 import { bind } from "../sys/libc.ts";
 import { turn } from "../testing/_trial.ts";
 import { type Broken, HANGS, raced, replace } from "./broken_channel.ts";

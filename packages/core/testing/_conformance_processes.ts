@@ -54,8 +54,11 @@ async function exits(trial: Trial, body: string, status: number, what: string): 
     const { [${JSON.stringify(name)}]: open } = await import(${JSON.stringify(String(module))});
     const { sender, receiver, cleanup } = await open();
     ${body}`;
+  const url = new URL(module);
   const child = new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-lock", ...args, program],
+    // Where Deno looks for the configuration that the module's imports need.
+    ...(url.protocol === "file:" && { cwd: new URL(".", url) }),
     stdin: "null",
     stdout: "null",
     stderr: "piped",

@@ -5,15 +5,8 @@
  */
 
 import type { Receiver, Sender } from "../channel.ts";
-import { closing } from "./_conformance_closing.ts";
-import { crowd } from "./_conformance_crowd.ts";
-import { delivery } from "./_conformance_delivery.ts";
-import { limits } from "./_conformance_limits.ts";
-import { mixing } from "./_conformance_mixing.ts";
-import { processes } from "./_conformance_processes.ts";
-import { sending } from "./_conformance_sending.ts";
-import { waiting } from "./_conformance_waiting.ts";
-import { type Check, runCheck } from "./_trial.ts";
+import { checks } from "./_checks.ts";
+import { runCheck } from "./_trial.ts";
 
 /** Two ends of one channel: what goes into `sender` comes out of `receiver`. */
 export interface ChannelPair {
@@ -55,18 +48,6 @@ export interface ConformanceOptions {
   ignore?: boolean;
 }
 
-/** Every check there is, in the order of the promises. */
-export const checks: readonly Check[] = [
-  ...delivery,
-  ...waiting,
-  ...sending,
-  ...limits,
-  ...closing,
-  ...crowd,
-  ...processes,
-  ...mixing,
-].sort((a, b) => a.promise - b.promise);
-
 /**
  * Registers a test for each part of the eight promises of the Channel contract.
  *
@@ -75,7 +56,7 @@ export const checks: readonly Check[] = [
  * `NotSupportedError`. A failure tells the seed of its random choices.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * import { channelConformance, memoryChannel } from "@ipc/core/testing";
  *
  * channelConformance("a channel in memory", () => memoryChannel({ seed: 1 }), { scale: 0.1 });

@@ -2,7 +2,8 @@ import { assertMatch, assertRejects } from "@std/assert";
 import type { Broken } from "../testdata/broken_channel.ts";
 import { brokenReceivers } from "../testdata/broken_receivers.ts";
 import { brokenSenders } from "../testdata/broken_senders.ts";
-import { checks, type ConformanceOptions } from "./conformance.ts";
+import { checks } from "./_checks.ts";
+import type { ConformanceOptions } from "./conformance.ts";
 import { memoryChannel } from "./memory_channel.ts";
 import { type Check, runCheck } from "./_trial.ts";
 

@@ -1,0 +1,78 @@
+/** The streams and signals of this process. */
+
+import { Interrupted, type Io, type Output, OutputClosed } from "./io.ts";
+
+/** Signals that ask a program to end, with their numbers. */
+const SIGNALS: readonly (readonly [Deno.Signal, number])[] = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]];
+
+/** This process's own streams, and the way out of it. */
+export interface Process {
+  /** Its streams; the first signal that asks it to end aborts. */
+  readonly io: Io;
+  /** Ends the process: with a status, or by the signal that it was asked with, so that shells see it. */
+  leave(status: number): void;
+}
+
+/** Takes over the signals that ask this process to end. A second one ends it at once. */
+export function takeProcess(): Process {
+  const abort = new AbortController();
+  const ignored = ignoredSignals();
+  const listeners = new Map<Deno.Signal, () => void>();
+  for (const [name, number] of SIGNALS) {
+    // What nohup, or a shell that starts us in the background, has told us to ignore stays ignored.
+    if (ignored & (1n << BigInt(number - 1))) continue;
+    const listener = () => {
+      if (abort.signal.aborted) Deno.exit(128 + number);
+      abort.abort(new Interrupted(name));
+    };
+    Deno.addSignalListener(name, listener);
+    listeners.set(name, listener);
+  }
+  const io: Io = {
+    get stdin() {
+      return Deno.stdin.readable;
+    },
+    stdout: outputOf(Deno.stdout),
+    stderr: outputOf(Deno.stderr),
+    signal: abort.signal,
+  };
+  return {
+    io,
+    leave(status) {
+      const { reason } = abort.signal;
+      if (!(reason instanceof Interrupted)) Deno.exit(status);
+      for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
+      Deno.kill(Deno.pid, reason.by);
+      setTimeout(() => Deno.exit(status), 1000);
+    },
+  };
+}
+
+function outputOf(stream: typeof Deno.stdout): Output {
+  const terminal = stream.isTerminal();
+  return {
+    terminal,
+    colour: terminal && !Deno.noColor && Deno.env.get("TERM") !== "dumb",
+    get columns() {
+      return terminal ? Deno.consoleSize().columns : 100;
+    },
+    async write(bytes) {
+      try {
+        while (bytes.length > 0) bytes = bytes.subarray(await stream.write(bytes));
+      } catch (error) {
+        if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosed();
+        throw error;
+      }
+    },
+  };
+}
+
+/** The signals that this process was started to ignore, a bit each: proc_pid_status(5). */
+function ignoredSignals(): bigint {
+  try {
+    const found = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
+    return found === null ? 0n : BigInt(`0x${found[1]}`);
+  } catch {
+    return 0n;
+  }
+}

@@ -1,0 +1,72 @@
+/** The table of verbs: a line each, which help, spelling and calling all read. */
+
+import type { Verb } from "./_verb.ts";
+
+/** A verb before it is loaded. */
+export interface VerbEntry {
+  /** Its name. */
+  readonly name: string;
+  /** Its operands as help shows them: capitals, brackets where one may be left out, … where many may come. */
+  readonly operands: string;
+  /** What it does, on one line. */
+  readonly summary: string;
+  /** Loads it. */
+  load(): Promise<{ readonly default: Verb }>;
+}
+
+/** Every verb, in the order of the help. */
+export const verbs: readonly VerbEntry[] = [
+  {
+    name: "demo",
+    operands: "[FILE]",
+    summary: "move a real file between processes, through every mechanism",
+    load: () => import("./verbs/demo.ts"),
+  },
+  {
+    name: "send",
+    operands: "ADDRESS [MESSAGE…]",
+    summary: "send messages: the arguments, or standard input",
+    load: () => import("./verbs/send.ts"),
+  },
+  {
+    name: "recv",
+    operands: "ADDRESS",
+    summary: "receive messages and print them",
+    load: () => import("./verbs/recv.ts"),
+  },
+  {
+    name: "bridge",
+    operands: "FROM TO",
+    summary: "carry messages from one address to another",
+    load: () => import("./verbs/bridge.ts"),
+  },
+  {
+    name: "make",
+    operands: "ADDRESS",
+    summary: "create the object of an address",
+    load: () => import("./verbs/make.ts"),
+  },
+  {
+    name: "rm",
+    operands: "ADDRESS…",
+    summary: "remove the objects of addresses",
+    load: () => import("./verbs/rm.ts"),
+  },
+  {
+    name: "stat",
+    operands: "ADDRESS",
+    summary: "show all there is to see of an object",
+    load: () => import("./verbs/stat.ts"),
+  },
+];
+
+/** Says what is wrong with the number of operands, by how the table writes them. */
+export function checkOperands({ operands }: VerbEntry, given: readonly string[]): string | undefined {
+  const words = operands.split(" ");
+  const required = words.filter((word) => !word.startsWith("["));
+  const missing = required[given.length];
+  if (missing !== undefined) return `no ${missing.replace("…", "")} is given`;
+  const most = words.some((word) => word.includes("…")) ? Infinity : words.length;
+  if (given.length > most) return `"${given[most]}" is one too many`;
+  return undefined;
+}

@@ -1,0 +1,48 @@
+/** What a command reads from and writes to: a process has one, a test can make its own. */
+export interface Io {
+  /** Standard input. */
+  readonly stdin: ReadableStream<Uint8Array>;
+  /** Standard output: what was asked for. */
+  readonly stdout: Output;
+  /** Standard error: what went wrong, and how far it is. */
+  readonly stderr: Output;
+  /** Ends every wait. Where its reason is an {@linkcode Interrupted}, the command ends without a word. */
+  readonly signal: AbortSignal;
+}
+
+/** Something to write to. */
+export interface Output {
+  /** Writes all of it. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Whether a person is looking: lines may be redrawn. */
+  readonly terminal: boolean;
+  /** Whether colours are wanted. */
+  readonly colour: boolean;
+  /** How many characters a line has room for. */
+  readonly columns: number;
+}
+
+/** The process got a signal that asks it to end. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  /** Which one. */
+  readonly by: Deno.Signal;
+
+  /** Makes the reason for which everything ends. */
+  constructor(by: Deno.Signal) {
+    super(`Interrupted by ${by}`);
+    this.by = by;
+  }
+}
+
+/** Nobody reads the standard output any more, as behind `| head -1`; the command ends without a word. */
+export class OutputClosed extends Error {
+  override readonly name = "OutputClosed";
+}
+
+const encoder = new TextEncoder();
+
+/** Writes text. */
+export function print(output: Output, text: string): Promise<void> {
+  return output.write(encoder.encode(text));
+}
