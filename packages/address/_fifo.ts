@@ -1,6 +1,6 @@
 /** `fifo:/path`: the driver of named pipes. */
 
-import { AlreadyExistsError, framing, type FramingName, type Receiver, type Sender } from "@ipc/core";
+import { AlreadyExistsError, type FramingName, type Receiver, type Sender } from "@ipc/core";
 import { Fifo, mkfifo, unlink } from "@ipc/fifo";
 import type { Address } from "./address.ts";
 import type { ConnectOptions, Direction } from "./connect.ts";
@@ -17,15 +17,18 @@ export async function connect(
   options: ConnectOptions,
 ): Promise<Sender | Receiver> {
   const { timeout, signal, maxMessageSize, keepOpen } = options;
-  const name = address.params.framing as FramingName | undefined;
-  // Without a name it is the FIFO's own framing, which keeps several writers apart.
-  const chosen = {
-    ...name !== undefined && { framing: framing(name, { maxMessageSize }) },
-    ...name === undefined && maxMessageSize !== undefined && { maxMessageSize },
+  const { framing, "allow-writers": writers, "allow-owner": owner } = address.params;
+  const common = {
+    timeout,
+    signal,
+    maxMessageSize,
+    framing: framing as FramingName | undefined,
+    allowWriters: writers as "group" | "all" | undefined,
+    allowOwner: owner === undefined ? undefined : Number(owner),
   };
   return direction === "send"
-    ? await Fifo.open(address.target, "write", { timeout, signal, ...chosen })
-    : await Fifo.open(address.target, "read", { timeout, signal, keepOpen, ...chosen });
+    ? await Fifo.open(address.target, "write", common)
+    : await Fifo.open(address.target, "read", { ...common, keepOpen });
 }
 
 /** Opens one end of a FIFO and creates what is missing; a reader stays while writers come and go. */
@@ -34,9 +37,9 @@ export async function listen(
   direction: Direction,
   options: ListenOptions,
 ): Promise<Sender | Receiver> {
-  const { mode = 0o600, removeOnClose = false } = options;
+  const { mode, removeOnClose = false } = options;
   const path = address.target;
-  const created = await createMissing(path, mode);
+  const created = createMissing(path, mode);
   const tidy = () => {
     if (created && removeOnClose) removeSame(path, created);
   };
@@ -49,24 +52,24 @@ export async function listen(
 }
 
 /** Creates a FIFO. */
-export async function make(address: Address, options: MakeOptions): Promise<void> {
-  await mkfifo(address.target, { mode: options.mode ?? 0o600 });
+export function make(address: Address, options: MakeOptions): Promise<void> {
+  return Promise.try(mkfifo, address.target, { mode: options.mode });
 }
 
 /** Removes a FIFO; whatever else has this name stays. */
-export async function remove(address: Address): Promise<void> {
-  await unlink(address.target);
+export function remove(address: Address): Promise<void> {
+  return Promise.try(unlink, address.target);
 }
 
 /** Looks at a FIFO. */
 export function stat(address: Address): Promise<ObjectStatus> {
-  return Promise.resolve().then(() => fifoStatus(address));
+  return Promise.try(fifoStatus, address);
 }
 
 /** Creates the FIFO and tells which file it is; `undefined`: there was one. */
-async function createMissing(path: string, mode: number): Promise<Deno.FileInfo | undefined> {
+function createMissing(path: string, mode: number | undefined): Deno.FileInfo | undefined {
   try {
-    await mkfifo(path, { mode });
+    mkfifo(path, { mode });
   } catch (error) {
     if (error instanceof AlreadyExistsError) return undefined;
     throw error;

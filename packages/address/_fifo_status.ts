@@ -1,6 +1,6 @@
 /** What can be seen of a FIFO from outside. */
 
-import { errnoError, ERRNO, NotSupportedError } from "@ipc/core";
+import { ERRNO, errnoError, NotSupportedError } from "@ipc/core";
 import { abi, cString, stat } from "@ipc/core/sys";
 import type { Address } from "./address.ts";
 import type { ObjectStatus } from "./stat.ts";
@@ -11,7 +11,9 @@ import { libc } from "./_libc.ts";
 export function fifoStatus(address: Address): ObjectStatus {
   const path = address.target;
   const file = look(path);
-  if (!file.isFifo) throw new NotSupportedError(`Cannot look at FIFO "${path}": it is not a FIFO`, { target: path });
+  if (!file.isFifo) {
+    throw new NotSupportedError(`Cannot look at FIFO "${path}": it is not a FIFO`, { target: path });
+  }
   const holders = holdersOf(file);
   return {
     address: address.text,

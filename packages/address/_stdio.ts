@@ -18,7 +18,9 @@ export function connect(
     case "both":
       return Promise.resolve(stdioChannel({ framing: chosen }));
     case "receive":
-      return Promise.resolve(new PipeReader(new Descriptor(0, { shared: true, target: "standard input" }), chosen));
+      return Promise.resolve(
+        new PipeReader(new Descriptor(0, { shared: true, target: "standard input" }), chosen),
+      );
     case "send": {
       const output = new Descriptor(1, { shared: true, target: "standard output" });
       return Promise.resolve(new PipeWriter(output, { framing: chosen }));

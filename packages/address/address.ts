@@ -1,5 +1,4 @@
 import { findMechanism, mechanisms } from "./_mechanisms.ts";
-import { closest } from "./_closest.ts";
 import { AddressError } from "./address_error.ts";
 
 /** An address that was read: which mechanism, which object, and how it is used. */
@@ -38,7 +37,9 @@ export function parseAddress(text: string): Address {
   const scheme = text.slice(0, Math.max(colon, 0));
   if (!/^[a-z][a-z0-9+.-]*$/.test(scheme)) throw new AddressError(text, withoutScheme(text));
   const mechanism = findMechanism(scheme);
-  if (mechanism === undefined) throw new AddressError(text, unknownScheme(scheme));
+  if (mechanism === undefined) {
+    throw new AddressError(text, `there is no mechanism "${scheme}"; there are ${schemes()}`);
+  }
 
   const question = text.indexOf("?", colon);
   const target = decode(text, text.slice(colon + 1, question < 0 ? undefined : question));
@@ -51,10 +52,15 @@ export function parseAddress(text: string): Address {
     const value = equals < 0 ? "" : decode(text, pair.slice(equals + 1));
     if (name in params) throw new AddressError(text, `"${name}" is given twice`);
     if (!Object.hasOwn(mechanism.params, name)) {
-      throw new AddressError(text, unknownParam(scheme, name, Object.keys(mechanism.params)));
+      throw new AddressError(
+        text,
+        `"${scheme}:" has no parameter "${name}"; it has ${Object.keys(mechanism.params).join(", ")}`,
+      );
     }
     const { accepts, values } = mechanism.params[name]!;
-    if (!accepts(value)) throw new AddressError(text, `"${name}" is "${value}", and must be one of ${values}`);
+    if (!accepts(value)) {
+      throw new AddressError(text, `"${name}" is "${value}", and must be one of ${values}`);
+    }
     params[name] = value;
   }
   const problem = mechanism.checkTarget(target);
@@ -77,7 +83,11 @@ export function parseAddress(text: string): Address {
  * assertEquals(parseAddress(text).target, "/run/100% sure?");
  * ```
  */
-export function formatAddress(scheme: string, target: string, params: Readonly<Record<string, string>> = {}): string {
+export function formatAddress(
+  scheme: string,
+  target: string,
+  params: Readonly<Record<string, string>> = {},
+): string {
   const encode = (text: string) => text.replaceAll(/[%?]/g, encodeURIComponent);
   const query = Object.entries(params).map(([name, value]) =>
     `${encodeURIComponent(name)}=${encodeURIComponent(value)}`
@@ -101,17 +111,6 @@ function withoutScheme(text: string): string {
   if (text === "") return `it is empty; an address is like ${mechanisms[0]!.form}`;
   if (/^[./~]/.test(text)) return `it says no mechanism; for a FIFO write "fifo:${text}"`;
   return `it says no mechanism; an address begins with ${schemes()}`;
-}
-
-function unknownScheme(scheme: string): string {
-  const near = closest(scheme, mechanisms.map((mechanism) => mechanism.scheme));
-  return `there is no mechanism "${scheme}"; ${near === undefined ? `there are ${schemes()}` : `did you mean "${near}:"?`}`;
-}
-
-function unknownParam(scheme: string, name: string, names: readonly string[]): string {
-  const near = closest(name, names);
-  const help = near !== undefined ? `did you mean "${near}"?` : `there are ${names.join(", ")}`;
-  return `"${scheme}:" has no parameter "${name}"; ${help}`;
 }
 
 function schemes(): string {

@@ -1,7 +1,6 @@
 import type { Channel, Receiver, Sender, WaitOptions } from "@ipc/core";
 import { type Address, parseAddress } from "./address.ts";
-import { AddressError } from "./address_error.ts";
-import { type End, findMechanism, type Mechanism } from "./_mechanisms.ts";
+import { actionOf, type End } from "./_mechanisms.ts";
 
 /** Which way messages go through an end: `"both"` is a channel. */
 export type Direction = "send" | "receive" | "both";
@@ -61,22 +60,7 @@ export function connect<const A extends string>(
 export async function connect(address: string | Address, options: ConnectOptions = {}): Promise<End> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
   const { direction = "both" } = options;
-  const mechanism = checkDirection(parsed, direction, "connect to");
   options.signal?.throwIfAborted();
-  const driver = await mechanism.load();
-  if (driver.connect === undefined) throw lacking(parsed, "connect to");
-  return await driver.connect(parsed, direction, options);
-}
-
-/** The mechanism of an address, if it has this direction. */
-export function checkDirection(address: Address, direction: Direction, action: string): Mechanism {
-  const mechanism = findMechanism(address.scheme)!;
-  if (mechanism.directions.includes(direction)) return mechanism;
-  const others = mechanism.directions.map((other) => `"${other}"`).join(" or ");
-  throw new AddressError(address.text, `${mechanism.because ?? "it goes another way"}; give direction: ${others}`, action);
-}
-
-/** The error for what a mechanism does not have. */
-export function lacking(address: Address, action: string): AddressError {
-  return new AddressError(address.text, `"${address.scheme}:" has nothing to ${action}`, action);
+  const open = await actionOf(parsed, "connect", direction);
+  return await open(parsed, direction, options);
 }

@@ -1,7 +1,7 @@
 import type { Channel, Receiver, Sender } from "@ipc/core";
 import { type Address, parseAddress } from "./address.ts";
-import { checkDirection, type ConnectOptions, lacking, type TwoWayAddress } from "./connect.ts";
-import type { End } from "./_mechanisms.ts";
+import type { ConnectOptions, TwoWayAddress } from "./connect.ts";
+import { actionOf, type End } from "./_mechanisms.ts";
 
 /** How an address is listened at. */
 export interface ListenOptions extends Omit<ConnectOptions, "keepOpen"> {
@@ -52,9 +52,7 @@ export function listen<const A extends string>(
 export async function listen(address: string | Address, options: ListenOptions = {}): Promise<End> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
   const { direction = "both" } = options;
-  const mechanism = checkDirection(parsed, direction, "listen at");
   options.signal?.throwIfAborted();
-  const driver = await mechanism.load();
-  if (driver.listen === undefined) throw lacking(parsed, "listen at");
-  return await driver.listen(parsed, direction, options);
+  const open = await actionOf(parsed, "listen", direction);
+  return await open(parsed, direction, options);
 }

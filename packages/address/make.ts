@@ -1,6 +1,5 @@
 import { type Address, parseAddress } from "./address.ts";
-import { lacking } from "./connect.ts";
-import { findMechanism } from "./_mechanisms.ts";
+import { actionOf } from "./_mechanisms.ts";
 
 /** How an object is created. */
 export interface MakeOptions {
@@ -27,7 +26,6 @@ export interface MakeOptions {
  */
 export async function make(address: string | Address, options: MakeOptions = {}): Promise<void> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
-  const driver = await findMechanism(parsed.scheme)!.load();
-  if (driver.make === undefined) throw lacking(parsed, "create");
-  await driver.make(parsed, options);
+  const create = await actionOf(parsed, "make");
+  await create(parsed, options);
 }

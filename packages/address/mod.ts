@@ -29,7 +29,13 @@
 
 export * from "./address.ts";
 export * from "./address_error.ts";
-export { connect, type ConnectOptions, type Direction, type OneWayAddress, type TwoWayAddress } from "./connect.ts";
+export {
+  connect,
+  type ConnectOptions,
+  type Direction,
+  type OneWayAddress,
+  type TwoWayAddress,
+} from "./connect.ts";
 export * from "./listen.ts";
 export * from "./make.ts";
 export * from "./remove.ts";

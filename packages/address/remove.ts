@@ -1,6 +1,5 @@
 import { type Address, parseAddress } from "./address.ts";
-import { lacking } from "./connect.ts";
-import { findMechanism } from "./_mechanisms.ts";
+import { actionOf } from "./_mechanisms.ts";
 
 /**
  * Removes the object of an address: unlinks a name, removes an id. Whoever has it open can go on.
@@ -22,7 +21,6 @@ import { findMechanism } from "./_mechanisms.ts";
  */
 export async function remove(address: string | Address): Promise<void> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
-  const driver = await findMechanism(parsed.scheme)!.load();
-  if (driver.remove === undefined) throw lacking(parsed, "remove");
-  await driver.remove(parsed);
+  const removeObject = await actionOf(parsed, "remove");
+  await removeObject(parsed);
 }

@@ -1,6 +1,5 @@
 import { type Address, parseAddress } from "./address.ts";
-import { lacking } from "./connect.ts";
-import { findMechanism } from "./_mechanisms.ts";
+import { actionOf } from "./_mechanisms.ts";
 
 /** What can be seen of an object without disturbing those who use it; what a mechanism lacks is left out. */
 export interface ObjectStatus {
@@ -50,7 +49,6 @@ export interface ObjectStatus {
  */
 export async function stat(address: string | Address): Promise<ObjectStatus> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
-  const driver = await findMechanism(parsed.scheme)!.load();
-  if (driver.stat === undefined) throw lacking(parsed, "look at");
-  return await driver.stat(parsed);
+  const look = await actionOf(parsed, "stat");
+  return await look(parsed);
 }

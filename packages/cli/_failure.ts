@@ -13,6 +13,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Something did not come about, though nothing failed in the system; the message is all there is to say. */
+export class Failed extends Error {
+  override readonly name = "Failed";
+}
+
 /** Something failed that has to do with one address. */
 export class AddressFailure extends Error {
   override readonly name = "AddressFailure";
@@ -26,7 +31,9 @@ export async function about<T>(address: string, action: () => T | Promise<T>, hi
   try {
     return await action();
   } catch (error) {
-    if (error instanceof OutputClosed || error instanceof AddressFailure || error instanceof UsageError) throw error;
+    if (error instanceof OutputClosed || error instanceof AddressFailure || error instanceof UsageError) {
+      throw error;
+    }
     throw new AddressFailure(address, error, hint?.(error));
   }
 }
@@ -40,11 +47,11 @@ export async function report(io: Io, verb: string | undefined, failure: unknown)
     ? failure
     : { address: undefined, hint: undefined, cause: failure };
   const { reason } = io.signal;
-  if (io.signal.aborted && reason instanceof Interrupted) return 128 + (NUMBERS[reason.by] ?? 0);
+  if (io.signal.aborted && reason instanceof Interrupted) return reason.status;
   if (error instanceof OutputClosed) return STATUS.done;
 
   const { red, dim } = style(io.stderr);
-  const where = [verb, address].filter((part) => part !== undefined).join(" ");
+  const where = [verb, address].filter((part) => part !== undefined).join(" ").replace(/:$/, "");
   await print(io.stderr, `${red("ipc:")} ${where}${where === "" ? "" : ": "}${reasonOf(error)}\n`);
   const help = hint ?? (error instanceof IpcError ? error.hint : undefined);
   if (help !== undefined) await print(io.stderr, dim(`     ${help}`) + "\n");
@@ -52,17 +59,17 @@ export async function report(io: Io, verb: string | undefined, failure: unknown)
   return error instanceof TimeoutError ? STATUS.timedOut : STATUS.failed;
 }
 
-const NUMBERS: Partial<Record<Deno.Signal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
-
 /** Why it failed, without what the line says already. */
 function reasonOf(error: unknown): string {
-  if (error instanceof UsageError) return error.message;
+  if (error instanceof UsageError || error instanceof Failed) return error.message;
   if (error instanceof AddressError) return withoutAction(error.message);
   if (error instanceof IpcError) {
     return withoutAction(error.message) + (error.errno === undefined ? "" : ` (${error.code})`);
   }
   // A message that the framing cannot carry, or something that the system refuses to Deno.
-  if (error instanceof TypeError && error.message.startsWith("Cannot send")) return withoutAction(error.message);
+  if (error instanceof TypeError && error.message.startsWith("Cannot send")) {
+    return withoutAction(error.message);
+  }
   if (error instanceof Error && error.name in Deno.errors) return error.message;
   return error instanceof Error ? error.stack ?? error.message : String(error);
 }

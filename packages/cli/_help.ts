@@ -21,7 +21,9 @@ export function commandHelp(output: Output): string {
     "",
     bold("Addresses"),
     ...columns(schemes.map(({ form, summary }) => [form, summary]), cyan),
-    `  ${dim(`with ?framing=${schemes.find(({ params }) => params.framing)?.params.framing}`)}`,
+    `  ${
+      dim(`how messages are marked: ?framing=${schemes.find(({ params }) => params.framing)?.params.framing}`)
+    }`,
     "",
     bold("Options"),
     ...columns([
@@ -71,8 +73,9 @@ function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last !== undefined && last.length + 1 + word.length <= width) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word);
   }
   return lines;
 }

@@ -55,7 +55,8 @@ function withValue<T>(value: string, text: string, parse: (given: string) => T):
 export function parseDuration(text: string): number {
   const found = /^(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)$/.exec(text);
   if (found === null) throw new UsageError(`"${text}" is not a time; one is like 200ms, 2s, or 1500`);
-  return Number(found[1]) * { ms: 1, "": 1, s: 1000, m: 60_000, h: 3_600_000 }[found[2] as "ms" | "" | "s" | "m" | "h"];
+  return Number(found[1]) *
+    { ms: 1, "": 1, s: 1000, m: 60_000, h: 3_600_000 }[found[2] as "ms" | "" | "s" | "m" | "h"];
 }
 
 /** What a command line was read to be. */
@@ -85,7 +86,9 @@ export function parse<O extends Options>(args: readonly string[], options: O): P
   const values = Object.fromEntries(names.map((name) => {
     const given = parsed[name] as string | boolean | undefined;
     if (help) return [name, undefined];
-    if (given === "" && takesValue(name)) throw new UsageError(`--${name} needs a value: --${name} ${options[name]!.value}`);
+    if (given === "" && takesValue(name)) {
+      throw new UsageError(`--${name} needs a value: --${name} ${options[name]!.value}`);
+    }
     try {
       return [name, options[name]!.read(given)];
     } catch (error) {

@@ -23,7 +23,7 @@ export function takeProcess(): Process {
     if (ignored & (1n << BigInt(number - 1))) continue;
     const listener = () => {
       if (abort.signal.aborted) Deno.exit(128 + number);
-      abort.abort(new Interrupted(name));
+      abort.abort(new Interrupted(name, number));
     };
     Deno.addSignalListener(name, listener);
     listeners.set(name, listener);

@@ -24,5 +24,11 @@ export function style(output: Output): Style {
   const paint = (on: number, off: number): Paint => {
     return (text) => output.colour && text !== "" ? `\x1b[${on}m${text}\x1b[${off}m` : text;
   };
-  return { bold: paint(1, 22), dim: paint(2, 22), red: paint(31, 39), green: paint(32, 39), cyan: paint(36, 39) };
+  return {
+    bold: paint(1, 22),
+    dim: paint(2, 22),
+    red: paint(31, 39),
+    green: paint(32, 39),
+    cyan: paint(36, 39),
+  };
 }

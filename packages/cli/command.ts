@@ -54,5 +54,7 @@ function unknown(name: string): string {
     ? ["option", ["--help", "--version"]]
     : ["verb", verbs.map((verb) => verb.name)];
   const near = closest(name, names);
-  return `there is no ${kind} "${name}"; ${near === undefined ? "see ipc --help" : `did you mean "${near}"?`}`;
+  return `there is no ${kind} "${name}"; ${
+    near === undefined ? "see ipc --help" : `did you mean "${near}"?`
+  }`;
 }

@@ -27,11 +27,14 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
   /** Which one. */
   readonly by: Deno.Signal;
+  /** The exit status by which shells know it: 128 and the signal's number. */
+  readonly status: number;
 
   /** Makes the reason for which everything ends. */
-  constructor(by: Deno.Signal) {
+  constructor(by: Deno.Signal, number: number) {
     super(`Interrupted by ${by}`);
     this.by = by;
+    this.status = 128 + number;
   }
 }
 

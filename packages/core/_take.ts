@@ -1,3 +1,4 @@
+import { nextTurn } from "./base/_ladder.ts";
 import { checkTimeout, timedOut, Waiter } from "./base/_wait.ts";
 import { hasReadiness, READY } from "./base/ready.ts";
 import type { Receiver, WaitOptions } from "./channel.ts";
@@ -138,8 +139,11 @@ export class Taker {
       this.#toTheEnd(entry);
       return { from: name, message };
     } catch (error) {
-      // Somebody else took it.
-      if (error instanceof TimeoutError) return undefined;
+      if (error instanceof TimeoutError) {
+        // Somebody else took it, or stands in line for it: let him have his turn.
+        if (!untold) await new Promise<void>(nextTurn);
+        return undefined;
+      }
       this.#toTheEnd(entry);
       throw error;
     }

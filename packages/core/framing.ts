@@ -47,8 +47,8 @@ export interface Decoder {
   room(): Bytes;
   /** The first `length` bytes of the last `room()` have arrived. */
   commit(length: number): void;
-  /** Copies bytes in. */
-  push(chunk: Uint8Array): void;
+  /** Copies the first `length` bytes in; all of them unless told. */
+  push(bytes: Uint8Array, length?: number): void;
   /**
    * The next whole message; `undefined` when more bytes are needed. Call it until then before adding more.
    *

@@ -1,95 +1,18 @@
-import {
-  assert,
-  assertEquals,
-  assertInstanceOf,
-  assertLess,
-  assertStrictEquals,
-  assertThrows,
-} from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
 import {
   type Bytes,
-  contentLength,
-  DecodeError,
-  type Decoder,
   encodeFrame,
   type Framing,
   framing,
   type FramingName,
-  lengthPrefix,
-  lines,
   MessageTooLongError,
-  nul,
-  raw,
   TruncatedError,
 } from "@ipc/core";
+import { assertSame, concat, decodeSplit, feed, KIB, message, takeAll } from "./framing/_shared_test.ts";
 
 const SCALE = Number(Deno.env.get("IPC_TEST_SCALE") ?? 1);
 const FRAMED: FramingName[] = ["length", "lines", "nul", "content-length"];
-const KIB = 1024;
-
-const bytes = (text: string): Bytes => new TextEncoder().encode(text);
-
-function concat(parts: readonly Uint8Array[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-/** A message that every framing can carry; no two bytes that are a multiple of 251 apart differ, others do. */
-function message(length: number, seed = 1): Bytes {
-  const data = new Uint8Array(length);
-  for (let at = 0; at < length; at++) data[at] = 11 + (at * 7 + seed) % 241;
-  return data;
-}
-
-function takeAll(decoder: Decoder, into: Bytes[] = []): Bytes[] {
-  for (let next = decoder.next(); next !== undefined; next = decoder.next()) into.push(next);
-  return into;
-}
-
-/** Feeds pieces that end at the given places, every second one through `room` and `commit`. */
-function decodeSplit(decoder: Decoder, stream: Uint8Array, cuts: readonly number[]): Bytes[] {
-  const out: Bytes[] = [];
-  let from = 0;
-  for (const [index, to] of [...cuts, stream.length].entries()) {
-    feed(decoder, stream.subarray(from, to), index % 2 === 0, out);
-    from = to;
-  }
-  return out;
-}
-
-function feed(decoder: Decoder, piece: Uint8Array, copied: boolean, out: Bytes[]): void {
-  if (copied) {
-    decoder.push(piece);
-    takeAll(decoder, out);
-    return;
-  }
-  for (let from = 0; from < piece.length;) {
-    const room = decoder.room();
-    assert(room.length >= 4 * KIB);
-    const some = piece.subarray(from, from + room.length);
-    room.set(some);
-    decoder.commit(some.length);
-    from += some.length;
-    takeAll(decoder, out);
-  }
-}
-
-/** `assertEquals` on many large arrays takes longer than all the rest of these tests. */
-function assertSame(actual: readonly Uint8Array[], expected: readonly Uint8Array[]): void {
-  assertEquals(actual.map(({ length }) => length), expected.map(({ length }) => length));
-  for (const [index, each] of actual.entries()) {
-    const other = expected[index]!;
-    for (let at = 0; at < each.length; at++) {
-      if (each[at] !== other[at]) throw new Error(`Message ${index} differs at byte ${at}`);
-    }
-  }
-}
 
 function random(seed: number): () => number {
   let state = seed >>> 0 || 1;
@@ -271,157 +194,6 @@ for (const name of FRAMED) {
     decoder.end();
   });
 }
-
-Deno.test("length: 0xFFFFFFFF is refused at once and costs nothing", () => {
-  for (const maxMessageSize of [1, 16 * 1024 * KIB, 0xfffffffe]) {
-    const decoder = lengthPrefix({ maxMessageSize }).decoder();
-    decoder.push(new Uint8Array([255, 255, 255, 255]));
-    assertThrows(() => decoder.next(), MessageTooLongError);
-    assertLess(decoder.room().buffer.byteLength, 65 * KIB);
-  }
-});
-
-Deno.test("length: a large claim within the limit allocates nothing for it", () => {
-  const decoder = lengthPrefix({ maxMessageSize: 0xfffffffe }).decoder();
-  decoder.push(new Uint8Array([0, 0, 0, 0xf0, 1, 2, 3]));
-  assertEquals(decoder.next(), undefined);
-  assertLess(decoder.room().buffer.byteLength, 65 * KIB);
-});
-
-Deno.test("length: a row of large messages is read into place", () => {
-  const size = 1024 * KIB;
-  const frame = encodeFrame(lengthPrefix(), message(size));
-  const decoder = lengthPrefix().decoder();
-  const out: Bytes[] = [];
-  for (let round = 0; round < 4; round++) feed(decoder, frame, false, out);
-  assertSame(out, [1, 1, 1, 1].map(() => message(size)));
-  // From the second on, the whole frame has one chunk that was made for it before its first byte came.
-  for (const each of out.slice(1)) assertLess(each.buffer.byteLength, size + 8 * KIB + 1);
-});
-
-Deno.test("lines: a carriage return is part of the message", () => {
-  const decoder = lines().decoder();
-  decoder.push(bytes("a\r\n\r\n\nb\n"));
-  assertEquals(takeAll(decoder), [bytes("a\r"), bytes("\r"), bytes(""), bytes("b")]);
-});
-
-Deno.test("lines and nul: a message with the delimiter is refused", () => {
-  for (const [made, text] of [[lines(), "a\nb"], [nul(), "a\0b"]] as const) {
-    assertThrows(() => made.check(bytes(text)), TypeError);
-    assertThrows(() => encodeFrame(made, bytes(text)), TypeError);
-    assertThrows(() => made.check(concat([message(1000), bytes(text)])), TypeError);
-  }
-  lines().check(bytes("a\0b"));
-  nul().check(bytes("a\nb"));
-});
-
-Deno.test("lines and nul: a message without an end is refused soon after the limit", () => {
-  const max = 100_000;
-  for (const made of [lines({ maxMessageSize: max }), nul({ maxMessageSize: max })]) {
-    const decoder = made.decoder();
-    let received = 0;
-    assertThrows(() => {
-      while (true) {
-        const room = decoder.room();
-        assertLess(room.buffer.byteLength, 5 * max);
-        room.subarray(0, 4096).fill(65);
-        decoder.commit(4096);
-        received += 4096;
-        assertEquals(decoder.next(), undefined);
-      }
-    }, MessageTooLongError);
-    assertLess(received, max + 2 * 4096);
-  }
-});
-
-Deno.test("lines: a long line in small pieces is searched once", () => {
-  // Searched anew for each piece, this would read 4 MiB a quarter of a million times.
-  const decoder = lines().decoder();
-  const piece = new Uint8Array(16).fill(65);
-  for (let at = 0; at < 4 * 1024 * KIB; at += 16) {
-    decoder.push(piece);
-    decoder.next();
-  }
-  decoder.push(bytes("\n"));
-  assertEquals(decoder.next()?.length, 4 * 1024 * KIB);
-});
-
-Deno.test("content-length: reading is tolerant", () => {
-  const decoder = contentLength().decoder();
-  decoder.push(bytes("content-length:2\r\n\r\n{}"));
-  decoder.push(
-    bytes("Content-Type: application/vscode-jsonrpc; charset=utf-8\r\nCONTENT-LENGTH:  003 \r\n\r\nabc"),
-  );
-  decoder.push(bytes("Content-Length: 1\nX-Other: é\n\nx"));
-  decoder.push(bytes("Content-Length: 1\r\nContent-Length: 1\r\n\r\ny"));
-  decoder.push(bytes("Content-Length: 0\r\n\r\n"));
-  assertEquals(takeAll(decoder), ["{}", "abc", "x", "y", ""].map(bytes));
-  decoder.end();
-});
-
-Deno.test("content-length: headers that cannot be read are a DecodeError, again and again", () => {
-  const bad = [
-    "Content-Type: x\r\n\r\n",
-    "\r\n",
-    "nonsense\r\n",
-    ": 3\r\n\r\n",
-    "Content-Length: -1\r\n\r\n",
-    "Content-Length: 1e3\r\n\r\n",
-    "Content-Length: 0x10\r\n\r\n",
-    "Content-Length:\r\n\r\n",
-    "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-  ];
-  for (const text of bad) {
-    const decoder = contentLength().decoder();
-    decoder.push(bytes(text));
-    for (let again = 0; again < 3; again++) {
-      const error = assertThrows(() => decoder.next(), DecodeError);
-      assertInstanceOf(error.data, Uint8Array);
-    }
-  }
-});
-
-Deno.test("content-length: a claim over the limit is refused before the header ends", () => {
-  const decoder = contentLength({ maxMessageSize: 10 }).decoder();
-  decoder.push(bytes("Content-Length: 11\r\n"));
-  assertThrows(() => decoder.next(), MessageTooLongError);
-  const huge = contentLength().decoder();
-  huge.push(bytes(`Content-Length: ${"9".repeat(400)}\r\n\r\n`));
-  assertThrows(() => huge.next(), MessageTooLongError);
-});
-
-Deno.test("content-length: a header has at most 8 KiB", () => {
-  const line = "X-Filler: 0123456789\r\n";
-  for (const filler of [line, "x"]) {
-    const decoder = contentLength().decoder();
-    let received = 0;
-    assertThrows(() => {
-      while (true) {
-        decoder.push(bytes(filler));
-        received += filler.length;
-        assertEquals(decoder.next(), undefined);
-      }
-    }, DecodeError);
-    assertLess(received, 8 * KIB + 100);
-  }
-  const end = "Content-Length: 1\r\n\r\n";
-  const exact = `X: ${"x".repeat(8 * KIB - end.length - 5)}\r\n${end}`;
-  assertEquals(exact.length, 8 * KIB);
-  const decoder = contentLength().decoder();
-  decoder.push(bytes(exact + "!"));
-  assertEquals(decoder.next(), bytes("!"));
-});
-
-Deno.test("raw: every piece is a message, in any split the bytes are the same", () => {
-  const stream = message(300_000);
-  const decoder = raw({ maxMessageSize: 50_000 }).decoder();
-  const out = decodeSplit(decoder, stream, [0, 1, 5, 100_000, 100_001, 200_000]);
-  assertSame([concat(out)], [stream]);
-  assertEquals(out[0]!.length, 1);
-  assert(out.every(({ length }) => length > 0 && length <= 50_000));
-  decoder.end();
-  assertEquals(encodeFrame(raw(), new Uint8Array(0)).length, 0);
-});
 
 Deno.test("framing: looks up every name and refuses others", () => {
   for (const name of [...FRAMED, "raw"] as FramingName[]) {

@@ -4,15 +4,13 @@
  * @module
  */
 
-declare const brand: unique symbol;
-
 /**
  * The key of a System V object: `key_t`, 32 bits with a sign.
  *
  * A plain number is not one, so that an id, a mode or a size cannot stand where a key belongs; it comes from
  * {@linkcode parseKey}, {@linkcode stableKey} or `ftok`.
  */
-export type Key = number & { readonly [brand]: true };
+export type Key = number & { readonly __type: "key_t" };
 
 /**
  * The key that asks for a new object without one: only who knows the object's id can open it.

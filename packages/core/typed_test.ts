@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import * as fc from "fast-check";
 import {
+  type Bytes,
   type Channel,
   ClosedError,
   DecodeError,
@@ -22,20 +23,27 @@ import {
   TimeoutError,
   typed,
 } from "@ipc/core";
+import { BaseReceiver } from "@ipc/core/base";
 import { memoryChannel } from "@ipc/core/testing";
 
 const SCALE = Number(Deno.env.get("IPC_TEST_SCALE") ?? 1);
-const BAD = new Uint8Array([0xff]);
-const utf8 = (source: string) => new TextEncoder().encode(source);
+const BAD: Bytes = new Uint8Array([0xff]);
+const utf8 = (source: string): Bytes => new TextEncoder().encode(source);
 
-/** Messages "0", "1", … in which `!` stands for one that cannot be decoded. */
-async function open(messages: string, seed?: number) {
-  // Without a seed there is room for everything, so that all of it is there at once.
-  const { sender, receiver } = memoryChannel(seed === undefined ? { capacity: 1 << 20 } : { seed });
-  const sent = sender.sendBatch([...messages].map((each) => each === "!" ? BAD : utf8(each)));
-  if (seed === undefined) await sent;
-  const end = sent.then(() => sender.end());
-  return { sender, end, channel: typed(receiver, text) };
+const encode = (messages: string): Bytes[] => [...messages].map((each) => each === "!" ? BAD : utf8(each));
+
+/** Messages of one letter each that are all there at once, and the end; `!` cannot be decoded. */
+function open(messages: string): SyncReceiver<string> {
+  const queue = encode(messages);
+  const receiver = new BaseReceiver<Bytes>({
+    take: () => queue.shift(),
+    get ended() {
+      return queue.length === 0;
+    },
+    park: () => () => {},
+    close: () => {},
+  });
+  return typed(receiver, text);
 }
 
 /** What one call gives, a `!` for what cannot be decoded. */
@@ -153,8 +161,7 @@ for (const messages of ["!", "a!b", "!a", "a!", "ab!!cd!", "!!!", "abc"]) {
       },
     };
     for (const [name, form] of Object.entries(forms)) {
-      const { channel, end } = await open(messages);
-      await end;
+      const channel = open(messages);
       let seen = "";
       while (!channel.ended && seen.length <= messages.length) seen += await told(form(channel)) ?? "";
       assertEquals(seen, messages, name);
@@ -164,8 +171,7 @@ for (const messages of ["!", "a!b", "!a", "a!", "ab!!cd!", "!!!", "abc"]) {
 }
 
 Deno.test("typed: a batch delivers what is before the error first, and loses nothing", async () => {
-  const { channel, end } = await open("ab!cd");
-  await end;
+  const channel = open("ab!cd");
   assertEquals(await channel.receiveBatch(), ["a", "b"]);
   assertEquals(channel.ended, false);
   await assertRejects(() => channel.receiveBatch(), DecodeError);
@@ -177,8 +183,7 @@ Deno.test("typed: a batch delivers what is before the error first, and loses not
 });
 
 Deno.test("typed: an iteration that was ended by an error goes on in the next one", async () => {
-  const { channel, end } = await open("a!b!!c");
-  await end;
+  const channel = open("a!b!!c");
   let seen = "";
   while (!channel.ended) {
     try {
@@ -200,19 +205,22 @@ Deno.test("typed: pending calls of all forms are served in the order of the call
       fc.array(fc.constantFrom("receive", "batch", "batch2", "iterator"), { minLength: 1, maxLength: 40 }),
       fc.nat(),
       async (messages, forms, seed) => {
-        const { channel, end } = await open(messages, seed);
+        const { sender, receiver } = memoryChannel({ seed });
+        const channel = typed(receiver, text);
+        const sent = sender.sendBatch(encode(messages)).then(() => sender.end());
         const iterator = channel[Symbol.asyncIterator]();
         const calls = forms.map((form) => {
-          if (form === "receive") return channel.receive();
-          if (form === "iterator") return iterator.next().then(({ value }) => value);
-          return channel.receiveBatch(form === "batch" ? {} : { max: 2 });
+          if (form === "receive") return told(channel.receive());
+          if (form === "iterator") return told(iterator.next().then(({ value }) => value));
+          return told(channel.receiveBatch(form === "batch" ? {} : { max: 2 }));
         });
         let seen = "";
-        for (const call of calls) seen += await told(call) ?? "";
+        for (const call of calls) seen += await call ?? "";
         while (!channel.ended) seen += await told(channel.receive()) ?? "";
-        await end;
+        await sent;
         assertEquals(seen, messages);
         channel.close();
+        sender.close();
       },
     ),
     { numRuns: Math.max(20, 300 * SCALE) },
@@ -256,7 +264,7 @@ Deno.test("typed: close ends everything that pends, and later calls throw", asyn
 });
 
 Deno.test("typed: leaving an iteration early loses nothing and ends its pending call", async () => {
-  const { channel, sender } = await open("abc");
+  const channel = open("abc");
   for await (const value of channel) {
     assertEquals(value, "a");
     break;
@@ -276,7 +284,6 @@ Deno.test("typed: leaving an iteration early loses nothing and ends its pending 
     sender.close();
   }
   channel.close();
-  sender.close();
 });
 
 Deno.test("typed: streams carry values, and cancelling closes", async () => {

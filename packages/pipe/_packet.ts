@@ -2,7 +2,7 @@
 
 import { type Bytes, type Decoder, type Framing, raw } from "@ipc/core";
 import type { Sink } from "@ipc/core/base";
-import { abi, type Descriptor, waitFor } from "@ipc/core/sys";
+import { abi, type Descriptor, Memory, waitFor } from "@ipc/core/sys";
 
 /** The framing of the reading end: each read gives one packet. */
 export const packets: Framing = {
@@ -29,9 +29,9 @@ class PacketDecoder implements Decoder {
     this.#room = this.#room.subarray(length);
   }
 
-  push(chunk: Uint8Array): void {
-    this.room().set(chunk);
-    this.commit(chunk.byteLength);
+  push(bytes: Uint8Array, length: number = bytes.byteLength): void {
+    this.room().set(bytes.subarray(0, length));
+    this.commit(length);
   }
 
   next(): Bytes | undefined {
@@ -59,12 +59,12 @@ export class PacketSink implements Sink {
 
   put(message: Uint8Array): boolean {
     checkPacket(message);
-    return this.#descriptor.write(message) >= 0;
+    return this.#descriptor.write(new Memory(message)) >= 0;
   }
 
   putSync(message: Uint8Array): void {
     checkPacket(message);
-    this.#descriptor.writeBlocking(message);
+    this.#descriptor.writeBlocking(new Memory(message));
   }
 
   finish(): boolean {

@@ -1,7 +1,7 @@
 /** What every pending call has: a promise, perhaps a time limit, perhaps a signal. */
 
 import type { WaitOptions } from "../channel.ts";
-import { TimeoutError } from "../errors.ts";
+import { NotSupportedError, TimeoutError } from "../errors.ts";
 
 /** Timers count in 31 bits; what is longer than 24 days is as good as for ever. */
 const LONGEST_TIMER = 2 ** 31 - 1;
@@ -16,6 +16,11 @@ export function checkTimeout(timeout: number | undefined): void {
 /** The error of a wait whose time is over. */
 export function timedOut(what: string, timeout: number): TimeoutError {
   return new TimeoutError(`Cannot ${what}: nothing happened within ${timeout} ms`, { code: "ETIMEDOUT" });
+}
+
+/** The error of a call that would have to block where no thread can be blocked. */
+export function cannotBlock(what: string): NotSupportedError {
+  return new NotSupportedError(`Cannot ${what}: nothing can block this thread here`, { code: "ENOSYS" });
 }
 
 /** A call that waits. */

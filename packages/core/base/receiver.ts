@@ -5,9 +5,9 @@
  */
 
 import type { Bytes, ReceiveBatchOptions, SyncOptions, SyncReceiver, WaitOptions } from "../channel.ts";
-import { ClosedError, IpcError, NotSupportedError } from "../errors.ts";
+import { ClosedError, IpcError } from "../errors.ts";
 import { Ladder, turnIsDue } from "./_ladder.ts";
-import { checkTimeout, timedOut, Waiter } from "./_wait.ts";
+import { cannotBlock, checkTimeout, timedOut, Waiter } from "./_wait.ts";
 import type { Source } from "./mechanism.ts";
 import { READY } from "./ready.ts";
 
@@ -16,10 +16,19 @@ const MOST_IN_BATCH = 1024;
 
 /** A pending receive: what it wants, and whom to tell. */
 class Pending<T> extends Waiter<T | undefined> {
-  constructor(readonly take: () => T | undefined) {
+  constructor(
+    readonly take: () => T | undefined,
+    /** Who stands in one line is served in the order of the calls. */
+    readonly line: unknown,
+  ) {
     super();
   }
 }
+
+/** The line of those who want the next message, whatever it is. */
+const FRONT = Symbol("the next message");
+/** The line of those who only want to know of it. */
+const WATCH = Symbol("word of the next message");
 
 /**
  * A receiver over a mechanism's non-blocking primitives.
@@ -130,7 +139,7 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
         const ready = this.#takeNow(this.#takeOne, true);
         let value = ready.message;
         if (value === undefined && !ready.ended) {
-          const waiter = this.#wait(this.#takeOne, {});
+          const waiter = this.#wait(this.#takeOne, {}, FRONT);
           pending.add(waiter);
           try {
             value = await waiter.promise;
@@ -151,13 +160,23 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
     return iterator;
   }
 
-  /** The messages as a stream: one is taken when one is asked for; cancelling closes this end. */
+  /**
+   * The messages as a stream: one is taken when one is asked for; cancelling closes this end.
+   *
+   * An error ends the stream, not the channel: read on from a new one, got from here again.
+   */
   get readable(): ReadableStream<In> {
     return this.#readable ??= new ReadableStream<In>({
       pull: async (controller) => {
-        const message = await this.receive();
-        if (message === undefined) controller.close();
-        else controller.enqueue(message);
+        try {
+          const message = await this.receive();
+          if (message === undefined) controller.close();
+          else controller.enqueue(message);
+        } catch (error) {
+          // What comes behind the error is read from a new stream.
+          this.#readable = undefined;
+          throw error;
+        }
       },
       cancel: () => this.close(),
     }, { highWaterMark: 0 });
@@ -186,21 +205,29 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
 
   /** Resolves once a receive would not wait; takes nothing away. */
   async [READY](options: WaitOptions = {}): Promise<void> {
-    if (this.#kept !== undefined || this.#keptError !== undefined) return;
-    await this.receiveWith(() => {
+    const look = (): true | undefined => {
+      if (this.#kept !== undefined || this.#keptError !== undefined) return true;
       try {
-        return this.#kept = this.#take();
+        this.#kept = this.#source.take();
       } catch (error) {
         this.#keptError = { error };
-        throw error;
+        return true;
       }
-    }, options).catch((error) => {
-      if (this.#keptError?.error !== error) throw error;
-    });
+      return this.#kept === undefined ? undefined : true;
+    };
+    await this.receiveWith(look, options, WATCH);
   }
 
-  /** Receives what `take` finds: for mechanisms whose messages have more than bytes. */
-  protected receiveWith<T>(take: () => T | undefined, options: WaitOptions = {}): Promise<T | undefined> {
+  /**
+   * Receives what `take` finds: for mechanisms whose messages have more than bytes.
+   *
+   * `line` tells apart those who want different messages: of one line, nobody overtakes another.
+   */
+  protected receiveWith<T>(
+    take: () => T | undefined,
+    options: WaitOptions = {},
+    line: unknown = FRONT,
+  ): Promise<T | undefined> {
     try {
       if (this.#closed) throw this.#closedError();
       checkTimeout(options.timeout);
@@ -208,7 +235,7 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
       const { message, ended } = this.#takeNow(take, options.timeout !== 0);
       if (message !== undefined || ended) return Promise.resolve(message);
       if (options.timeout === 0) throw timedOut("receive", 0);
-      return this.#wait(take, options).promise;
+      return this.#wait(take, options, line).promise;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -225,9 +252,7 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
       if (message !== undefined || this.ended) return message;
       const left = deadline - performance.now();
       if (left <= 0) throw timedOut("receive", timeout!);
-      if (this.#source.block === undefined) {
-        throw new NotSupportedError("Cannot receive: nothing can block this thread here", { code: "ENOSYS" });
-      }
+      if (this.#source.block === undefined) throw cannotBlock("receive");
       this.#source.block(left === Infinity ? undefined : left);
     }
   }
@@ -268,7 +293,7 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
 
   /** What can be had without waiting, unless somebody waits before us or a turn of the event loop is due. */
   #takeNow<T>(take: () => T | undefined, mayWait: boolean): { message: T | undefined; ended: boolean } {
-    if (this.#pending.length > 0) return WAIT;
+    if (this.#receives()) return WAIT;
     if (mayWait && turnIsDue() && !this.ended) {
       this.#ladder.climb(true);
       return WAIT;
@@ -277,8 +302,8 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
     return { message, ended: message === undefined && this.ended };
   }
 
-  #wait<T>(take: () => T | undefined, options: WaitOptions): Pending<T> {
-    const waiter = new Pending<T>(take);
+  #wait<T>(take: () => T | undefined, options: WaitOptions, line: unknown): Pending<T> {
+    const waiter = new Pending<T>(take, line);
     this.#pending.push(waiter);
     if (options.timeout !== undefined || options.signal !== undefined) {
       waiter.arm(options, () => {
@@ -304,11 +329,10 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   /** Gives pending receives what is there, in the order of the calls; true when none is left. */
   #serve(): boolean {
     const pending = this.#pending;
-    let failed: unknown;
+    const nothingFor = new Set<unknown>();
     for (let index = 0; index < pending.length;) {
       const waiter = pending[index]!;
-      // Who wants the same as one who got nothing gets nothing either.
-      if (waiter.take === failed) {
+      if (nothingFor.has(waiter.line)) {
         index++;
         continue;
       }
@@ -326,16 +350,21 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
       } else if (this.ended) {
         for (const each of pending.splice(0)) each.resolve(undefined);
       } else {
-        failed = waiter.take;
+        nothingFor.add(waiter.line);
         index++;
       }
     }
     return pending.length === 0;
   }
 
+  /** Whether a receive pends; who only watches stands in nobody's way. */
+  #receives(): boolean {
+    return this.#pending.length > 0 && this.#pending.some((waiter) => waiter.line !== WATCH);
+  }
+
   #checkFree(): void {
     if (this.#closed) throw this.#closedError();
-    if (this.#pending.length > 0) {
+    if (this.#receives()) {
       throw new IpcError("Cannot receive without waiting: an asynchronous receive is pending", {
         code: "EBUSY",
       });

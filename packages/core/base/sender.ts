@@ -5,9 +5,9 @@
  */
 
 import type { SyncOptions, SyncSender, WaitOptions } from "../channel.ts";
-import { ClosedError, LimitError, MessageTooLongError, NotSupportedError } from "../errors.ts";
+import { ClosedError, LimitError, MessageTooLongError } from "../errors.ts";
 import { Ladder, nextTurn, turnIsDue } from "./_ladder.ts";
-import { checkTimeout, timedOut, Waiter } from "./_wait.ts";
+import { cannotBlock, checkTimeout, timedOut, Waiter } from "./_wait.ts";
 import type { Sink } from "./mechanism.ts";
 
 /** Queued bytes that are worth a system call of their own, even before the turn is over. */
@@ -253,15 +253,13 @@ export class BaseSender implements SyncSender {
         mine = sink.begun;
       }
       const left = deadline - performance.now();
-      if (left <= 0) {
+      if (left <= 0 || sink.block === undefined) {
+        // What was begun goes on by itself.
         if (mine) {
           sink.detach();
           this.#ladder.climb();
         }
-        throw annotate(timedOut("send", timeout!), undefined, mine);
-      }
-      if (sink.block === undefined) {
-        throw new NotSupportedError("Cannot send: nothing can block this thread here", { code: "ENOSYS" });
+        throw annotate(left <= 0 ? timedOut("send", timeout!) : cannotBlock("send"), undefined, mine);
       }
       sink.block(left === Infinity ? undefined : left);
     }

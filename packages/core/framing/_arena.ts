@@ -1,3 +1,4 @@
+import { copyBytes } from "./_copy_bytes.ts";
 import { ViewsAhead } from "./_views_ahead.ts";
 import type { Bytes } from "../channel.ts";
 import { MessageTooLongError, TruncatedError } from "../errors.ts";
@@ -53,11 +54,13 @@ export function find(bytes: Uint8Array, value: number, from: number, to: number)
  * times the bytes that have really arrived, in this frame or in a large one just before it.
  */
 export abstract class ArenaDecoder implements Decoder {
+  /** The memory that is read into now. */
   protected chunk: Bytes = NOTHING;
   /** The same memory: making a view of it is cheaper than a `subarray`. */
   protected buffer: ArrayBuffer = NOTHING.buffer;
-  /** Where the undelivered bytes start and end. */
+  /** Where the undelivered bytes start. */
   protected start = 0;
+  /** Where the undelivered bytes end. */
   protected filled = 0;
   /** How many bytes the frame at `start` has in all; 0: not known, or all of them are here. */
   protected need = 0;
@@ -68,18 +71,21 @@ export abstract class ArenaDecoder implements Decoder {
   /** `longest` is the most bytes that a frame can have, with all that stands around the message. */
   constructor(protected readonly longest: number) {}
 
+  /** The next whole message; `undefined` when more bytes are needed. */
   abstract next(): Bytes | undefined;
 
   /** Forgets what is known of the frame at `start`. */
   protected abstract reset(): void;
 
+  /** Bytes that have arrived and belong to no message yet delivered. */
   get buffered(): number {
     return this.filled - this.start;
   }
 
+  /** Free space to read the next bytes into. */
   room(): Bytes {
     if (this.#isCramped(LEAST_ROOM)) this.#renew(LEAST_ROOM);
-    return this.#ahead.room(this.buffer, this.start, this.filled);
+    return new Uint8Array(this.buffer, this.filled);
   }
 
   /** The message at `at` as a view of the chunk. */
@@ -87,6 +93,7 @@ export abstract class ArenaDecoder implements Decoder {
     return this.#ahead.message(this.buffer, at, length);
   }
 
+  /** The first `length` bytes of the last `room()` have arrived. */
   commit(length: number): void {
     if (!(length >= 0 && length <= this.chunk.length - this.filled)) {
       throw new RangeError(`Cannot commit ${length} bytes: the room has ${this.chunk.length - this.filled}`);
@@ -94,12 +101,13 @@ export abstract class ArenaDecoder implements Decoder {
     this.filled += length;
   }
 
-  push(chunk: Uint8Array): void {
-    if (this.#isCramped(chunk.length)) this.#renew(chunk.length);
-    this.chunk.set(chunk, this.filled);
-    this.filled += chunk.length;
+  /** Copies the first `length` bytes in. */
+  push(bytes: Uint8Array, length: number = bytes.length): void {
+    if (this.#isCramped(length)) this.#renew(length);
+    this.filled = copyBytes(bytes, length, this.chunk, this.filled);
   }
 
+  /** Says that nothing will follow: throws `TruncatedError` inside a message. */
   end(): void {
     const { buffered, need } = this;
     if (buffered === 0) return;
@@ -109,6 +117,7 @@ export abstract class ArenaDecoder implements Decoder {
     );
   }
 
+  /** Takes the bytes that belong to no delivered message, as they arrived, out of the decoder. */
   drain(): Bytes {
     const rest = new Uint8Array(this.buffer, this.start, this.filled - this.start);
     this.start = this.filled;

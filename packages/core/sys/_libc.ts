@@ -30,6 +30,17 @@ const symbols = {
     parameters: [/* int fd */ "i32", /* const void *buf */ "buffer", /* size_t count */ "usize"],
     result: /* ssize_t */ "i32",
   },
+  // The same by address, for memory that is known not to move.
+  readAt: {
+    name: "read",
+    parameters: [/* int fd */ "i32", /* void *buf */ "pointer", /* size_t count */ "usize"],
+    result: /* ssize_t */ "i32",
+  },
+  writeAt: {
+    name: "write",
+    parameters: [/* int fd */ "i32", /* const void *buf */ "pointer", /* size_t count */ "usize"],
+    result: /* ssize_t */ "i32",
+  },
   readlink: {
     parameters: [/* const char *path */ "buffer", /* char *buf */ "buffer", /* size_t size */ "usize"],
     result: /* ssize_t */ "i32",

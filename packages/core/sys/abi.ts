@@ -341,9 +341,10 @@ export function abiFor(arch: "x86_64" | "aarch64", env: "gnu" | "musl"): Abi {
  * @example
  * ```ts
  * import { abi } from "@ipc/core/sys";
+ * import { assertEquals } from "@std/assert";
  *
  * const flags = abi.O_RDONLY | abi.O_NOFOLLOW | abi.O_CLOEXEC;
- * console.log(flags.toString(16));
+ * assertEquals(flags & abi.O_ACCMODE, 0);
  * ```
  */
 export const abi: Abi = abiFor(

@@ -6,8 +6,10 @@
 
 import type { Sink } from "../base/mechanism.ts";
 import type { Framing } from "../framing.ts";
+import { copyBytes } from "../framing/_copy_bytes.ts";
 import { abi } from "./abi.ts";
 import type { Descriptor } from "./descriptor.ts";
+import { Memory } from "./memory.ts";
 import { waitFor } from "./poller.ts";
 
 /** What one write carries at most when messages are put together, unless told. */
@@ -26,6 +28,7 @@ export const UNFRAMED: unique symbol = Symbol("unframed");
 export class ByteSink implements Sink {
   readonly #descriptor: Descriptor;
   readonly #framing: Framing;
+  readonly #pinned: Memory;
   readonly #chunk: Uint8Array;
   /** Where each message in the chunk ends. */
   readonly #ends: number[] = [];
@@ -36,7 +39,8 @@ export class ByteSink implements Sink {
   constructor(descriptor: Descriptor, framing: Framing, options: ByteSinkOptions = {}) {
     this.#descriptor = descriptor;
     this.#framing = framing;
-    this.#chunk = new Uint8Array(options.maxWrite ?? CHUNK);
+    this.#pinned = Memory.pinned(options.maxWrite ?? CHUNK);
+    this.#chunk = this.#pinned.bytes;
   }
 
   /** The longest message in bytes. */
@@ -53,7 +57,7 @@ export class ByteSink implements Sink {
   put(message: Uint8Array, meta?: unknown): boolean {
     if (meta === undefined && this.#fits(message, 0)) {
       const length = this.#frame(message, 0);
-      const count = length > 0 ? this.#descriptor.write(this.#chunk, length) : 0;
+      const count = length > 0 ? this.#descriptor.write(this.#pinned, length) : 0;
       if (count === length) return true;
       if (count > 0) this.#rest = [this.#chunk.subarray(count, length)];
       return false;
@@ -89,7 +93,7 @@ export class ByteSink implements Sink {
       }
       let count: number;
       try {
-        count = this.#descriptor.write(this.#chunk, length);
+        count = this.#descriptor.write(this.#pinned, length);
       } catch (error) {
         if (done === from) throw error;
         return done;
@@ -130,8 +134,8 @@ export class ByteSink implements Sink {
   /** Writes one message, blocking this thread as long as it takes. */
   putSync(message: Uint8Array, meta?: unknown): void {
     if (meta === undefined && this.#fits(message, 0)) {
-      this.#descriptor.writeBlocking(this.#chunk, this.#frame(message, 0));
-    } else for (const piece of this.#pieces(message, meta)) this.#descriptor.writeBlocking(piece);
+      this.#descriptor.writeBlocking(this.#pinned, this.#frame(message, 0));
+    } else for (const piece of this.#pieces(message, meta)) this.#descriptor.writeBlocking(new Memory(piece));
   }
 
   /** Blocks this thread until there may be room. */
@@ -164,7 +168,7 @@ export class ByteSink implements Sink {
     const framing = this.#framing;
     framing.check(message);
     at += framing.writePrefix(message, this.#chunk, at);
-    at = copy(message, this.#chunk, at);
+    at = copyBytes(message, message.byteLength, this.#chunk, at);
     if (framing.suffix.byteLength > 0) this.#chunk.set(framing.suffix, at);
     return at + framing.suffix.byteLength;
   }
@@ -185,7 +189,7 @@ export class ByteSink implements Sink {
   #write(pieces: Uint8Array[]): number {
     let total = 0;
     while (pieces.length > 0) {
-      const count = this.#descriptor.write(pieces[0]!);
+      const count = this.#descriptor.write(new Memory(pieces[0]!));
       if (count < 0) break;
       total += count;
       if (count < pieces[0]!.byteLength) pieces[0] = pieces[0]!.subarray(count);
@@ -193,12 +197,4 @@ export class ByteSink implements Sink {
     }
     return total;
   }
-}
-
-/** Copies bytes in and returns where they end: a short loop beats the call to `set`, above all in cold caches. */
-function copy(from: Uint8Array, to: Uint8Array, at: number): number {
-  const { length } = from;
-  if (length <= 128) { for (let index = 0; index < length; index++) to[at + index] = from[index]!; }
-  else to.set(from, at);
-  return at + length;
 }

@@ -10,7 +10,11 @@ import type { Decoder } from "../framing.ts";
 import { abi } from "./abi.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { waitFor } from "./poller.ts";
+import { Memory } from "./memory.ts";
 import { Reactor } from "./reactor.ts";
+
+/** Bytes of a read that are worth copying once more; no packet of a pipe is longer. */
+const SHORT = 4096;
 
 /** How a {@linkcode ByteSource} waits and ends. */
 export interface ByteSourceOptions {
@@ -29,6 +33,9 @@ export class ByteSource implements Source<Bytes> {
   readonly #mayUseReactor: () => boolean;
   readonly #isEnd: () => boolean;
   readonly #goesOn: () => boolean;
+  /** Short reads land here, and are copied: cheaper than a view of the decoder's room for each. */
+  readonly #short = Memory.pinned(SHORT);
+  #expectShort = true;
   #reactor: Reactor | undefined;
   #atEnd = false;
   #lost = false;
@@ -58,7 +65,7 @@ export class ByteSource implements Source<Bytes> {
     while (true) {
       const message = this.#next();
       if (message !== undefined || this.#atEnd) return message;
-      if (!this.#fill()) return undefined;
+      if (!this.#read(false)) return undefined;
     }
   }
 
@@ -77,7 +84,7 @@ export class ByteSource implements Source<Bytes> {
         this.#failure = { error };
       }
       if (batch.length > 0) return batch;
-      if (this.#atEnd || !this.#fill()) return undefined;
+      if (this.#atEnd || !this.#read(false)) return undefined;
     }
   }
 
@@ -87,7 +94,7 @@ export class ByteSource implements Source<Bytes> {
       const message = this.#next();
       if (message !== undefined || this.#atEnd) return message;
       // Without a writer yet, a read does not block.
-      if (!this.#arrived(this.#descriptor.readBlocking(this.#decoder.room()))) this.block(undefined);
+      if (!this.#read(true)) this.block(undefined);
     }
   }
 
@@ -101,8 +108,8 @@ export class ByteSource implements Source<Bytes> {
       return count;
     }
     if (this.#atEnd || into.byteLength === 0) return this.#atEnd ? undefined : 0;
-    const count = this.#descriptor.read(into);
-    if (count === 0) this.#arrived(0);
+    const count = this.#descriptor.read(new Memory(into));
+    if (count === 0) this.#atZero();
     return count > 0 ? count : undefined;
   }
 
@@ -154,18 +161,31 @@ export class ByteSource implements Source<Bytes> {
     }
   }
 
-  /** Reads on, without waiting; false: nothing came. */
-  #fill(): boolean {
-    const count = this.#descriptor.read(this.#decoder.room());
-    return count >= 0 && this.#arrived(count);
+  /** Reads on; false: nothing came. */
+  #read(blocking: boolean): boolean {
+    const descriptor = this.#descriptor;
+    const decoder = this.#decoder;
+    if (this.#expectShort) {
+      const short = this.#short;
+      const count = blocking ? descriptor.readBlocking(short) : descriptor.read(short);
+      if (count <= 0) return count === 0 && this.#atZero();
+      decoder.push(short.bytes, count);
+      this.#expectShort = count < SHORT;
+    } else {
+      const room = new Memory(decoder.room());
+      const count = blocking ? descriptor.readBlocking(room) : descriptor.read(room);
+      if (count <= 0) return count === 0 && this.#atZero();
+      decoder.commit(count);
+      this.#expectShort = count < SHORT && decoder.buffered === count;
+    }
+    return true;
   }
 
-  #arrived(count: number): boolean {
-    if (count > 0) this.#decoder.commit(count);
-    else if (this.#isEnd()) {
-      this.#atEnd = true;
-      this.#decoder.end();
-    } else return false;
+  /** A read gave nothing; true: that is the end. */
+  #atZero(): boolean {
+    if (!this.#isEnd()) return false;
+    this.#atEnd = true;
+    this.#decoder.end();
     return true;
   }
 }

@@ -8,6 +8,7 @@ import { ERRNO } from "../errno.ts";
 import { abi } from "./abi.ts";
 import { check, errno, failure } from "./errno.ts";
 import { libc } from "./_libc.ts";
+import { Memory } from "./memory.ts";
 
 /** How a descriptor is taken over. */
 export interface DescriptorOptions {
@@ -60,27 +61,27 @@ export class Descriptor {
   }
 
   /** Reads what is there; -1: nothing now, 0: the end. System calls: `read`, `fcntl`, `poll` where shared. */
-  read(into: Uint8Array): number {
+  read(into: Memory): number {
     if (this.#shared && !this.poll(abi.POLLIN, 0)) return -1;
     if (!this.#nonblocking) this.#setNonblocking(true);
     while (true) {
-      const count = libc.read(this.#fd, into, sizeT(into.byteLength));
+      const count = this.#read(into);
       if (count !== -1) return count;
       const code = errno();
       if (code === ERRNO.EAGAIN) return -1;
-      if (code !== ERRNO.EINTR) throw failure(code, "read", "read from", this.target);
+      if (code !== ERRNO.EINTR) throw failure(code, "read", this.#says("read from"), this.target);
     }
   }
 
   /** Reads, blocking this thread until something is there; 0: the end. */
-  readBlocking(into: Uint8Array): number {
+  readBlocking(into: Memory): number {
     if (this.#nonblocking) this.#setNonblocking(false);
     while (true) {
-      const count = libc.read(this.#fd, into, sizeT(into.byteLength));
+      const count = this.#read(into);
       if (count !== -1) return count;
       const code = errno();
       if (code === ERRNO.EAGAIN) this.poll(abi.POLLIN, undefined);
-      else if (code !== ERRNO.EINTR) throw failure(code, "read", "read from", this.target);
+      else if (code !== ERRNO.EINTR) throw failure(code, "read", this.#says("read from"), this.target);
     }
   }
 
@@ -89,34 +90,34 @@ export class Descriptor {
    *
    * System calls: `write`, `fcntl`, `poll` where shared.
    */
-  write(bytes: Uint8Array, length: number = bytes.byteLength): number {
+  write(from: Memory, length: number = from.bytes.byteLength): number {
     if (this.#shared) {
       if (!this.poll(abi.POLLOUT, 0)) return -1;
       // As much as a pipe that is ready takes without blocking.
       length = Math.min(length, abi.PIPE_BUF);
     } else if (!this.#nonblocking) this.#setNonblocking(true);
     while (true) {
-      const count = libc.write(this.#fd, bytes, sizeT(length));
+      const count = this.#write(from, length);
       if (count !== -1) return count;
       const code = errno();
       if (code === ERRNO.EAGAIN) return -1;
-      if (code !== ERRNO.EINTR) throw failure(code, "write", "write to", this.target);
+      if (code !== ERRNO.EINTR) throw failure(code, "write", this.#says("write to"), this.target);
     }
   }
 
   /** Writes the first `length` bytes, blocking this thread as long as it takes. */
-  writeBlocking(bytes: Uint8Array, length: number = bytes.byteLength): void {
+  writeBlocking(from: Memory, length: number = from.bytes.byteLength): void {
     if (this.#nonblocking) this.#setNonblocking(false);
     while (true) {
-      const count = libc.write(this.#fd, bytes, sizeT(length));
+      const count = this.#write(from, length);
       if (count === length) return;
       if (count >= 0) {
-        bytes = bytes.subarray(count);
+        from = new Memory(from.bytes.subarray(count));
         length -= count;
       } else {
         const code = errno();
         if (code === ERRNO.EAGAIN) this.poll(abi.POLLOUT, undefined);
-        else if (code !== ERRNO.EINTR) throw failure(code, "write", "write to", this.target);
+        else if (code !== ERRNO.EINTR) throw failure(code, "write", this.#says("write to"), this.target);
       }
     }
   }
@@ -130,7 +131,7 @@ export class Descriptor {
     if (libc.poll(POLLFD, 1n, limit) === -1) {
       const code = errno();
       if (code === ERRNO.EINTR) return 0;
-      throw failure(code, "poll", "wait for", this.target);
+      throw failure(code, "poll", this.#says("wait for"), this.target);
     }
     return POLLFD.getInt16(6, true);
   }
@@ -147,11 +148,31 @@ export class Descriptor {
     libc.close(this.#fd);
   }
 
+  #read({ bytes, address }: Memory): number {
+    const length = sizeT(bytes.byteLength);
+    return address === null ? libc.read(this.#fd, bytes, length) : libc.readAt(this.#fd, address, length);
+  }
+
+  #write({ bytes, address }: Memory, length: number): number {
+    const count = sizeT(length);
+    return address === null ? libc.write(this.#fd, bytes, count) : libc.writeAt(this.#fd, address, count);
+  }
+
+  /** Puts what was tried so that the target may follow. */
+  #says(what: string): string {
+    return typeof this.target === "number" ? `${what} descriptor` : what;
+  }
+
   #setNonblocking(on: boolean): void {
     if (this.#shared) return;
-    const flags = check(libc.fcntl(this.#fd, abi.F_GETFL, 0), "fcntl", "read the mode of", this.target);
+    const flags = check(
+      libc.fcntl(this.#fd, abi.F_GETFL, 0),
+      "fcntl",
+      "read the mode of descriptor",
+      this.#fd,
+    );
     const next = on ? flags | abi.O_NONBLOCK : flags & ~abi.O_NONBLOCK;
-    check(libc.fcntl(this.#fd, abi.F_SETFL, next), "fcntl", "set the mode of", this.target);
+    check(libc.fcntl(this.#fd, abi.F_SETFL, next), "fcntl", "set the mode of descriptor", this.#fd);
     this.#nonblocking = on;
   }
 }

@@ -62,11 +62,13 @@ export function setErrno(value: number): void {
  *
  * @example
  * ```ts
- * import { bind, check } from "@ipc/core/sys";
- * import { assertThrows } from "@std/assert";
+ * import { check, setErrno } from "@ipc/core/sys";
+ * import { assertEquals, assertThrows } from "@std/assert";
  *
- * const libc = bind({ close: { parameters: ["i32"], result: "i32" } });
- * assertThrows(() => check(libc.close(-1), "close", "close descriptor"));
+ * assertEquals(check(3, "open", "open", "/dev/null"), 3);
+ * setErrno(2);
+ * const error = assertThrows(() => check(-1, "open", "open", "/no/such/file"));
+ * assertEquals(error instanceof Error && error.name, "NotFoundError");
  * ```
  */
 export function check(result: number, syscall: string, action: string, target?: string | number): number {

@@ -144,7 +144,8 @@ let versioned: boolean | undefined;
  * import { stat } from "@ipc/core/sys";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(stat(2).type, stat(2).nlink === 0 ? "file" : stat(2).type);
+ * const { ino, dev } = stat(0);
+ * assertEquals(stat(0).ino === ino && stat(0).dev === dev, true);
  * ```
  */
 export function stat(fd: number): FileStatus {

@@ -47,7 +47,7 @@ export function fullGrant(): boolean {
  * so importing works everywhere, and the call throws {@linkcode NotSupportedError} or asks for the permission.
  *
  * @example
- * ```ts
+ * ```ts ignore
  * import { bind } from "@ipc/core/sys";
  *
  * const libc = bind({ getppid: { parameters: [], result: "i32" } });
@@ -106,9 +106,10 @@ function connect({ live, real, symbols }: Table): void {
       continue;
     }
     const definition = symbols[name] as Deno.ForeignFunction;
+    const symbol = definition.name ?? name;
     live[name] = interceptor === undefined
       ? call
-      : (...args) => interceptor === undefined ? call(...args) : interceptor(name, args, call, definition);
+      : (...args) => interceptor === undefined ? call(...args) : interceptor(symbol, args, call, definition);
   }
 }
 

@@ -7,16 +7,17 @@
  */
 
 export * from "./abi.ts";
+export * from "./byte_sink.ts";
+export * from "./byte_source.ts";
 export * from "./c_string.ts";
+export * from "./descriptor.ts";
 export * from "./errno.ts";
 export * from "./fd.ts";
 export * from "./ftok.ts";
 export * from "./libc.ts";
 export * from "./mapping.ts";
-export * from "./process.ts";
-export * from "./byte_sink.ts";
-export * from "./byte_source.ts";
-export * from "./descriptor.ts";
+export * from "./memory.ts";
 export * from "./poller.ts";
-export * from "./reactor.ts";
+export * from "./process.ts";
 export * from "./pump_bytes.ts";
+export * from "./reactor.ts";

@@ -58,7 +58,7 @@ export const brokenReceivers: readonly Broken[] = [
     name: "loses what an iterator took when it is left",
     check: "leaving a for await early loses nothing",
     says: /several for await/,
-    options: HANGS,
+    options: { ...HANGS, scale: 3 },
     breaks: ({ receiver }) =>
       replace(receiver, Symbol.asyncIterator, () => () =>
         (async function* (): AsyncGenerator<Bytes> {

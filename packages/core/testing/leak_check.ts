@@ -38,7 +38,7 @@ const RUNTIME_FILES = /_v\d+(-(wal|shm|journal))?( \(deleted\))?$/;
  * meantime shows too. Needs `-A`.
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * import { leakCheck } from "@ipc/core/testing";
  *
  * leakCheck();

@@ -1,0 +1,264 @@
+/*
+ * The work of a channel over a byte stream, in plain C: what the library is measured against.
+ *
+ *   stream near pipe|fifo     starts its own far end, then obeys lines on standard input: TEST SIZE COUNT
+ *   stream far IN OUT         the far end of a near end in another language, over two paths;
+ *   stream far                or over the two descriptors that IPC_CHANNEL names, as in "3,4"
+ *
+ * A frame is its length, four bytes, and the payload. A small frame is one write; a long one is a writev.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PREFIX = 4, CHUNK = 65536, SMALL = 4096 };
+
+static int in = -1, out = -1;
+
+static void fail(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+/* CPU time of this process in microseconds. */
+static double cpu(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+}
+
+static void send_frame(const void *payload, uint32_t size) {
+  if (size <= SMALL) {
+    unsigned char frame[PREFIX + SMALL];
+    memcpy(frame, &size, PREFIX);
+    memcpy(frame + PREFIX, payload, size);
+    if (write(out, frame, PREFIX + size) != (ssize_t)(PREFIX + size)) fail("write");
+    return;
+  }
+  struct iovec parts[2] = {{&size, PREFIX}, {(void *)payload, size}};
+  int first = 0;
+  while (first < 2) {
+    ssize_t done = writev(out, parts + first, 2 - first);
+    if (done < 0) fail("writev");
+    while (first < 2 && (size_t)done >= parts[first].iov_len) done -= parts[first++].iov_len;
+    if (first < 2) {
+      parts[first].iov_base = (char *)parts[first].iov_base + done;
+      parts[first].iov_len -= done;
+    }
+  }
+}
+
+/* What was read and not yet taken: buffer[start..end]. */
+static unsigned char *buffer;
+static size_t capacity, start, end;
+
+static void need(size_t size) {
+  if (size <= capacity) return;
+  capacity = size;
+  if (!(buffer = realloc(buffer, capacity))) fail("realloc");
+}
+
+/* The next frame's payload, or NULL at the end. `most` is what one read may ask for; 0: as much as fits. */
+static unsigned char *receive_frame(uint32_t *size, size_t most) {
+  need(CHUNK);
+  for (;;) {
+    size_t have = end - start, total = PREFIX;
+    if (have >= PREFIX) {
+      memcpy(size, buffer + start, PREFIX);
+      total = PREFIX + (size_t)*size;
+      if (have >= total) {
+        unsigned char *payload = buffer + start + PREFIX;
+        start += total;
+        return payload;
+      }
+    }
+    if (have == 0) start = end = 0;
+    else if (start > 0) {
+      memmove(buffer, buffer + start, have);
+      start = 0;
+      end = have;
+    }
+    need(total + PREFIX);
+    /* A long frame is read to its end and the next prefix, so that little has to be moved. */
+    size_t room = most ? most : total > CHUNK ? total + PREFIX - end : capacity - end;
+    ssize_t got = read(in, buffer + end, room);
+    if (got < 0) fail("read");
+    if (got == 0) return NULL;
+    end += got;
+  }
+}
+
+static void must_receive(size_t most) {
+  uint32_t size;
+  if (!receive_frame(&size, most)) {
+    fprintf(stderr, "the far end is gone\n");
+    exit(1);
+  }
+}
+
+static double receive_number(void) {
+  uint32_t size;
+  char text[32] = "";
+  unsigned char *payload = receive_frame(&size, 0);
+  if (!payload || size >= sizeof text) fail("the far end is gone");
+  memcpy(text, payload, size);
+  return atof(text);
+}
+
+static void send_number(double value) {
+  char text[32];
+  send_frame(text, snprintf(text, sizeof text, "%.0f", value));
+}
+
+static void far_end(void) {
+  uint32_t length;
+  unsigned char *payload;
+  while ((payload = receive_frame(&length, 0))) {
+    char command[64] = "", test[32] = "";
+    unsigned size = 0;
+    long count = 0;
+    memcpy(command, payload, length < 63 ? length : 63);
+    sscanf(command, "%31s %u %ld", test, &size, &count);
+    double before = cpu();
+    if (!strcmp(test, "hello")) {
+      send_number(getpid());
+      continue;
+    }
+    if (!strncmp(test, "trip", 4)) {
+      for (long i = 0; i < 2 * count; i++) {
+        if (!(payload = receive_frame(&length, 0))) return;
+        send_frame(payload, length);
+      }
+    } else if (!strncmp(test, "pull", 4)) {
+      unsigned char *message = calloc(1, size);
+      for (long i = 0; i < count; i++) send_frame(message, size);
+      free(message);
+    } else {
+      for (long i = 0; i < count; i++) must_receive(0);
+    }
+    send_number(cpu() - before);
+  }
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static void near_end(void) {
+  char line[64], test[32];
+  unsigned size;
+  long count;
+  while (fgets(line, sizeof line, stdin)) {
+    if (sscanf(line, "%31s %u %ld", test, &size, &count) != 3) continue;
+    unsigned char *message = calloc(1, size);
+    double before = cpu(), began = now(), took;
+    send_frame(line, strcspn(line, "\n"));
+    if (!strcmp(test, "trip")) {
+      began = now();
+      for (long i = 0; i < count; i++) {
+        send_frame(message, size);
+        must_receive(0);
+      }
+      took = now() - began;
+      double *times = malloc(count * sizeof *times), last = now();
+      for (long i = 0; i < count; i++) {
+        send_frame(message, size);
+        must_receive(0);
+        double then = now();
+        times[i] = then - last;
+        last = then;
+      }
+      qsort(times, count, sizeof *times, ascending);
+      double used = cpu() - before + receive_number();
+      printf("{\"nanoseconds\":%.0f,\"cpu\":%.3f,\"p50\":%.3f,\"p99\":%.3f}\n", took, used / (4 * count),
+             times[count / 2] / 1e3, times[(long)(count * 0.99)] / 1e3);
+      free(times);
+    } else {
+      /* With one write for each message, asking for exactly a frame never gives less. */
+      size_t most = !strcmp(test, "pull-frames") ? PREFIX + size : 0;
+      for (long i = 0; i < count; i++) must_receive(most);
+      took = now() - began;
+      double used = cpu() - before + receive_number();
+      printf("{\"nanoseconds\":%.0f,\"cpu\":%.3f}\n", took, used / count);
+    }
+    fflush(stdout);
+    free(message);
+  }
+}
+
+static void open_both(const char *input, const char *output, int read_first) {
+  if (read_first && (in = open(input, O_RDONLY | O_CLOEXEC)) < 0) fail(input);
+  if ((out = open(output, O_WRONLY | O_CLOEXEC)) < 0) fail(output);
+  if (!read_first && (in = open(input, O_RDONLY | O_CLOEXEC)) < 0) fail(input);
+}
+
+static void start_over_pipes(void) {
+  int down[2], up[2];
+  if (pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC)) fail("pipe2");
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  in = child ? up[0] : down[0];
+  out = child ? down[1] : up[1];
+  close(child ? up[1] : up[0]);
+  close(child ? down[0] : down[1]);
+  if (!child) {
+    far_end();
+    _exit(0);
+  }
+  printf("{\"ready\":true,\"pids\":[%d]}\n", child);
+}
+
+static void start_over_fifos(void) {
+  char folder[] = "/tmp/ipc-bench-XXXXXX", down[64], up[64];
+  if (!mkdtemp(folder)) fail("mkdtemp");
+  snprintf(down, sizeof down, "%s/down", folder);
+  snprintf(up, sizeof up, "%s/up", folder);
+  if (mkfifo(down, 0600) || mkfifo(up, 0600)) fail("mkfifo");
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  open_both(child ? up : down, child ? down : up, !child);
+  if (!child) {
+    far_end();
+    _exit(0);
+  }
+  unlink(down);
+  unlink(up);
+  rmdir(folder);
+  printf("{\"ready\":true,\"pids\":[%d]}\n", child);
+}
+
+int main(int count, char **args) {
+  if (count == 3 && !strcmp(args[1], "near")) {
+    if (!strcmp(args[2], "pipe")) start_over_pipes();
+    else start_over_fifos();
+    fflush(stdout);
+    near_end();
+    close(out);
+    while (wait(NULL) > 0) {}
+    return 0;
+  }
+  if (count < 2 || strcmp(args[1], "far")) return 2;
+  if (count == 4) open_both(args[2], args[3], 1);
+  else {
+    const char *channel = getenv("IPC_CHANNEL");
+    if (!channel || sscanf(channel, "%d,%d", &in, &out) != 2) return 2;
+  }
+  far_end();
+  return 0;
+}

@@ -1,0 +1,152 @@
+/** A contestant at work: its process, what it is told and what it answers. */
+
+import type { Contestant, Figures } from "./contestant.ts";
+
+/** How long a contestant may take to start, and to end, in milliseconds. */
+const PATIENCE = { start: 15_000, stop: 2_000 };
+/** What is kept of its standard error, in characters. */
+const COMPLAINTS = 4096;
+
+/** A process that measures. It is ended by `stop`, with the processes that it has started. */
+export class Contender {
+  readonly contestant: Contestant;
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  readonly #complaints: Promise<string>;
+  #rest = "";
+  #pids: readonly number[] = [];
+  #failed = false;
+
+  private constructor(contestant: Contestant, prefix: readonly string[]) {
+    this.contestant = contestant;
+    const [command, ...args] = [...prefix, contestant.command, ...contestant.args];
+    this.#child = new Deno.Command(command!, {
+      args,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#complaints = collect(this.#child.stderr);
+  }
+
+  /** Starts one; `prefix` is the command that starts commands, such as taskset. */
+  static async start(contestant: Contestant, prefix: readonly string[], signal: AbortSignal): Promise<Contender> {
+    const contender = new Contender(contestant, prefix);
+    try {
+      const { ready, pids } = await contender.#answer<{ ready: boolean; pids: number[] }>(PATIENCE.start, signal);
+      if (!ready) throw new Error("it does not say that it is ready");
+      contender.#pids = pids;
+      return contender;
+    } catch (error) {
+      await contender.stop();
+      throw error;
+    }
+  }
+
+  /** Whether it can be asked for more. */
+  get usable(): boolean {
+    return !this.#failed;
+  }
+
+  /** Lets it measure. `deadline`, in milliseconds, is for all of it. */
+  async measure(
+    test: string,
+    size: number,
+    count: number,
+    deadline: number,
+    signal: AbortSignal,
+  ): Promise<Figures> {
+    try {
+      await this.#input.write(new TextEncoder().encode(`${test} ${size} ${count}\n`));
+    } catch {
+      // It has ended; why, its standard error says.
+    }
+    return await this.#answer<Figures>(deadline, signal);
+  }
+
+  /** Ends it: kindly first. */
+  async stop(): Promise<void> {
+    const kind = await settled(this.#input.close(), PATIENCE.stop) && !this.#failed &&
+      await settled(this.#child.status, PATIENCE.stop);
+    if (!kind) {
+      for (const pid of [this.#child.pid, ...this.#pids]) kill(pid);
+      await this.#child.status;
+    }
+    await this.#lines.cancel().catch(() => {});
+    await this.#complaints;
+  }
+
+  async #answer<T>(deadline: number, signal: AbortSignal): Promise<T> {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(new Error(`no answer within ${deadline / 1000} s`)), deadline);
+    const either = AbortSignal.any([signal, stop.signal]);
+    try {
+      return JSON.parse(await orAborted(this.#line(), either));
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #line(): Promise<string> {
+    for (let end; (end = this.#rest.indexOf("\n")) < 0;) {
+      const { done, value } = await this.#lines.read();
+      if (done) {
+        const said = (await this.#complaints).trim().split("\n");
+        throw new Error(said.find((line) => line.includes("rror")) ?? (said[0] || "it ended without an answer"));
+      }
+      this.#rest += value;
+      if (end === -1 && this.#rest.length > COMPLAINTS) throw new Error("it says something else");
+    }
+    const end = this.#rest.indexOf("\n");
+    const line = this.#rest.slice(0, end);
+    this.#rest = this.#rest.slice(end + 1);
+    return line;
+  }
+}
+
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  promise.catch(() => {});
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Whether a promise settles in time. */
+async function settled(promise: Promise<unknown>, patience: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), patience);
+  try {
+    return await Promise.race([promise.then(() => true, () => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function collect(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+  let text = "";
+  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+    if (text.length < COMPLAINTS) text += part;
+  }
+  return text;
+}

@@ -1,0 +1,67 @@
+/** What a process of ours does that is measured: it opens one end of a channel, and obeys. */
+
+import type { DemoMechanism, FarEnd } from "../demo/mechanism.ts";
+import { farEnd } from "./_far_end.ts";
+import { measure } from "./_near_end.ts";
+import { tell } from "./_wire.ts";
+
+/**
+ * Runs as `near NAME PROGRAM [ARGUMENT…]`, where PROGRAM is to be the far end, or as `far NAME [ARGUMENT…]`.
+ *
+ * @param mechanisms Those that NAME is looked up in.
+ */
+export async function work(args: readonly string[], mechanisms: readonly DemoMechanism[]): Promise<void> {
+  const [role, name, ...rest] = args;
+  const mechanism = mechanisms.find((mechanism) => mechanism.name === name);
+  if (mechanism === undefined) throw new TypeError(`Cannot measure "${name}": no such mechanism`);
+  if (role === "far") {
+    await farEnd(await mechanism.far(rest));
+    Deno.exit(0);
+  }
+  const folder = await Deno.makeTempDir({ prefix: "ipc-bench-" });
+  const [command, ...given] = rest;
+  const stop = new AbortController();
+  const far: FarEnd = {
+    command: command!,
+    args: (...more) => [...given, ...more],
+    start(...more) {
+      new Deno.Command(command!, {
+        args: [...given, ...more],
+        stdin: "null",
+        stdout: "null",
+        signal: stop.signal,
+      }).spawn();
+    },
+    folder,
+    signal: stop.signal,
+  };
+  try {
+    const channel = await mechanism.near(far);
+    try {
+      await channel.send(tell("hello 0 0"));
+      const pid = Number(new TextDecoder().decode(await channel.receive({ timeout: 10_000 })));
+      console.log(JSON.stringify({ ready: true, pids: [pid] }));
+      for await (const line of linesOf(Deno.stdin.readable)) {
+        console.log(JSON.stringify(await measure(channel, line)));
+      }
+      await channel.end();
+      // The end of the far end: until then it may still write.
+      while (await channel.receive({ timeout: 2_000 }) !== undefined);
+    } finally {
+      channel.close();
+    }
+  } finally {
+    stop.abort();
+    await Deno.remove(folder, { recursive: true });
+  }
+  Deno.exit(0);
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+}

@@ -1,0 +1,43 @@
+/** Our own contestants: every mechanism of this library, between two processes. */
+
+import { mechanisms } from "../demo/mechanisms.ts";
+import type { Case, Contestant } from "./contestant.ts";
+
+/** The mechanisms that can be measured. */
+export const mechanismNames: readonly string[] = mechanisms.map(({ name }) => name);
+
+const cases: readonly Case[] = [
+  { chart: "roundTrip", name: "sync", test: "trip-sync" },
+  { chart: "roundTrip", name: "async", test: "trip-async" },
+  { chart: "roundTrip", name: "async, peer blocks", test: "trip-wake" },
+  { chart: "messages", name: "sync", test: "pull-sync" },
+  { chart: "messages", name: "awaiting each", test: "pull-await" },
+  { chart: "messages", name: "not awaiting", test: "pull-stream" },
+  { chart: "messages", name: "batches", test: "pull-batch" },
+  { chart: "bandwidth64KiB", name: "sync", test: "pull-sync" },
+  { chart: "bandwidth64KiB", name: "async", test: "pull-await" },
+  { chart: "bandwidth1MiB", name: "sync", test: "pull-sync" },
+  { chart: "bandwidth1MiB", name: "async", test: "pull-await" },
+];
+
+/** A mechanism between two processes of Deno. */
+export function ownContestant(name: string): Contestant {
+  const { command, args } = workerCommand();
+  return {
+    subject: name,
+    kind: "ours",
+    command,
+    args: [...args, "near", name, command, ...args, "far", name],
+    cases,
+  };
+}
+
+/** How one end of ours is started: its role, its mechanism and the far end follow. */
+export function workerCommand(): { command: string; args: string[] } {
+  const program = new URL("./worker.ts", import.meta.url);
+  // From a registry, no configuration of the directory that we happen to be in has a say.
+  const source = program.protocol === "file:"
+    ? [program.pathname]
+    : ["--no-config", "--no-lock", program.href];
+  return { command: Deno.execPath(), args: ["run", "--quiet", "-A", ...source] };
+}

@@ -1,0 +1,217 @@
+/** The runner: starts the contestants, lets them measure in turn, and puts the report together. */
+
+import { type Chart, charts, type Contestant, type Figures } from "./contestant.ts";
+import { Contender } from "./_contender.ts";
+import { lastCpu, lookAtMachine } from "./machine.ts";
+import type { Missing, Mode, Report, Result } from "./report.ts";
+
+/** What to run, and how. */
+export interface RunOptions {
+  /** Everyone who takes part, in the order of the report. */
+  readonly contestants: readonly Contestant[];
+  /** How often each case is measured. */
+  readonly rounds: number;
+  /** How long a round should be, in milliseconds. */
+  readonly period: number;
+  /** Programs and their versions, besides Deno. */
+  readonly versions?: Readonly<Record<string, string>> | undefined;
+  /** What is known to be missing already. */
+  readonly missing?: readonly Missing[] | undefined;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+  /** Told how far it is, from 0 to 1, and what is at work. */
+  readonly onProgress?: ((part: number, what: string) => void) | undefined;
+}
+
+/** The most messages of a round; latencies of that many are kept. */
+const MOST = 20_000_000;
+/** How long a round may take in all, in milliseconds. */
+const DEADLINE = 20_000;
+
+/** One case of one contestant, with what was measured. */
+interface Entry {
+  readonly contender: Contender;
+  readonly test: string;
+  readonly name: string;
+  readonly goal: number | undefined;
+  readonly rounds: { readonly value: number; readonly figures: Figures }[];
+  count: number;
+}
+
+/** Measures. */
+export async function run(options: RunOptions): Promise<Report> {
+  const { contestants, rounds, period, versions = {} } = options;
+  const date = new Date();
+  const machine = lookAtMachine();
+  const missing = [...options.missing ?? []];
+  const cpu = await tasksetCpu(missing);
+  const modes: Mode[] = cpu === undefined ? ["free"] : ["pinned", "free"];
+  const results: Result[] = [];
+  for (const [index, mode] of modes.entries()) {
+    const prefix = mode === "pinned" ? ["taskset", "-c", String(cpu)] : [];
+    await using contenders = await startAll(contestants, prefix, missing, options.signal);
+    for (const [at, chart] of charts.entries()) {
+      const entries = entriesOf(chart, contenders.list);
+      const told = (part: number, what: string) => {
+        options.onProgress?.((index + (at + part) / charts.length) / modes.length, `${mode}: ${what}`);
+      };
+      await measureChart(chart, entries, options, missing, told);
+      results.push(...resultsOf(mode, chart, entries));
+    }
+  }
+  return {
+    date: date.toISOString(),
+    took: Date.now() - date.getTime(),
+    machine,
+    versions: { Deno: Deno.version.deno, ...versions },
+    settings: { rounds, period, cpu },
+    results: compareToC(results, contestants),
+    missing,
+  };
+}
+
+/** The CPU to pin to, where that can be done. */
+async function tasksetCpu(missing: Missing[]): Promise<number | undefined> {
+  const cpu = lastCpu();
+  try {
+    const { success } = await new Deno.Command("taskset", {
+      args: ["-c", String(cpu), "true"],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    if (success) return cpu;
+    missing.push({ what: "pinned to one CPU", why: `taskset cannot pin to CPU ${cpu}` });
+  } catch {
+    missing.push({ what: "pinned to one CPU", why: "there is no taskset (util-linux)" });
+  }
+  return undefined;
+}
+
+async function startAll(
+  contestants: readonly Contestant[],
+  prefix: readonly string[],
+  missing: Missing[],
+  signal: AbortSignal,
+): Promise<AsyncDisposable & { list: Contender[] }> {
+  const started = await Promise.allSettled(
+    contestants.map((contestant) => Contender.start(contestant, prefix, signal)),
+  );
+  const list: Contender[] = [];
+  for (const [index, outcome] of started.entries()) {
+    if (outcome.status === "fulfilled") list.push(outcome.value);
+    else note(missing, describe(contestants[index]!), outcome.reason);
+  }
+  const stop = async () => void await Promise.all(list.map((contender) => contender.stop()));
+  if (signal.aborted) await stop();
+  signal.throwIfAborted();
+  return { list, [Symbol.asyncDispose]: stop };
+}
+
+function entriesOf(chart: Chart, contenders: readonly Contender[]): Entry[] {
+  return contenders.flatMap((contender) => {
+    return contender.contestant.cases.filter((each) => each.chart === chart.name).map(({ test, name, goal }) => {
+      return { contender, test, name, goal, rounds: [], count: 0 };
+    });
+  });
+}
+
+/** Lets everyone find its pace and warm up, then measures all in turn, round after round. */
+async function measureChart(
+  chart: Chart,
+  entries: readonly Entry[],
+  options: RunOptions,
+  missing: Missing[],
+  told: (part: number, what: string) => void,
+): Promise<void> {
+  const { rounds, period, signal } = options;
+  const steps = (rounds + 1) * entries.length;
+  let step = 0;
+  for (let round = -1; round < rounds; round++) {
+    for (const entry of entries) {
+      told(step++ / steps, `${chart.title}: ${describe(entry.contender.contestant)}, ${entry.name}`);
+      if (!entry.contender.usable) continue;
+      try {
+        if (round < 0) entry.count = await pace(entry, chart, period, signal);
+        else {
+          const figures = await entry.contender.measure(entry.test, chart.size, entry.count, DEADLINE, signal);
+          entry.rounds.push({ value: valueOf(chart, entry.count, figures), figures });
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        note(missing, `${describe(entry.contender.contestant)}, ${entry.name}`, error);
+      }
+    }
+  }
+}
+
+/** How many messages fill a round. Finding that out is the warm-up. */
+async function pace({ contender, test }: Entry, { size }: Chart, period: number, signal: AbortSignal) {
+  let count = Math.max(4, Math.min(100, 4_000_000 / size >> 2));
+  while (true) {
+    const { nanoseconds } = await contender.measure(test, size, count, DEADLINE, signal);
+    const wanted = count * period * 1e6 / nanoseconds;
+    const enough = nanoseconds >= period * 1e6 / 3 || count >= MOST;
+    count = Math.max(1, Math.min(MOST, Math.round(Math.min(wanted, count * 8))));
+    if (enough) return count;
+  }
+}
+
+function valueOf({ unit, size }: Chart, count: number, { nanoseconds }: Figures): number {
+  if (unit === "µs") return nanoseconds / count / 1000;
+  const perSecond = count * 1e9 / nanoseconds;
+  return unit === "messages/s" ? perSecond : perSecond * size;
+}
+
+function resultsOf(mode: Mode, chart: Chart, entries: readonly Entry[]): Result[] {
+  return entries.filter(({ rounds }) => rounds.length > 0).map(({ contender, name, rounds, goal }) => {
+    const sorted = rounds.toSorted((a, b) => a.value - b.value);
+    const best = chart.better === "lower" ? sorted[0]! : sorted.at(-1)!;
+    const { p50, p99 } = best.figures;
+    return {
+      mode,
+      chart: chart.name,
+      subject: contender.contestant.subject,
+      kind: contender.contestant.kind,
+      name,
+      best: best.value,
+      median: sorted[sorted.length >> 1]!.value,
+      range: [sorted[0]!.value, sorted.at(-1)!.value],
+      rounds: rounds.map(({ value }) => value),
+      ...p50 !== undefined && { p50 },
+      ...p99 !== undefined && { p99 },
+      cpu: Math.min(...rounds.map(({ figures }) => figures.cpu)),
+      ...goal !== undefined && { goal: { toC: goal, met: false } },
+    };
+  });
+}
+
+/** Adds how each of ours compares with the fastest C of its mechanism, and whether that is what was aimed at. */
+function compareToC(results: readonly Result[], contestants: readonly Contestant[]): Result[] {
+  const order = (result: Result) => contestants.findIndex(({ subject }) => subject === result.subject);
+  const compared = results.map((result): Result => {
+    const { goal, ...rest } = result;
+    const lower = charts.find(({ name }) => name === result.chart)!.better === "lower";
+    const c = results.filter((other) => {
+      return other.kind === "c" && other.mode === result.mode && other.chart === result.chart &&
+        other.subject === result.subject;
+    }).map(({ best }) => best);
+    if (result.kind !== "ours" || c.length === 0) return rest;
+    const toC = result.best / (lower ? Math.min(...c) : Math.max(...c));
+    if (goal === undefined) return { ...rest, toC };
+    // As it is shown: 1.204 is not shown as 1.20 and missed.
+    const shown = Math.round(toC * 100) / 100;
+    return { ...rest, toC, goal: { ...goal, met: lower ? shown <= goal.toC : shown >= goal.toC } };
+  });
+  return compared.sort((a, b) => order(a) - order(b));
+}
+
+/** Who it is, in words. */
+function describe({ subject, kind }: Contestant): string {
+  return kind === "c" ? `${subject}, C` : subject;
+}
+
+function note(missing: Missing[], what: string, error: unknown): void {
+  const why = error instanceof Error ? error.message : String(error);
+  if (!missing.some((known) => known.what === what)) missing.push({ what, why });
+}

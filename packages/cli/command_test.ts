@@ -1,0 +1,113 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { type Io, main, type Output } from "./main.ts";
+import { ipc } from "./_testing.ts";
+import { verbs } from "./_verbs.ts";
+
+interface Captured {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the command in this process. */
+async function run(args: string[], { colour = false } = {}): Promise<Captured> {
+  const captured = { status: 0, stdout: "", stderr: "" };
+  const output = (name: "stdout" | "stderr"): Output => ({
+    write: (bytes) => Promise.resolve(void (captured[name] += new TextDecoder().decode(bytes))),
+    terminal: colour,
+    colour,
+    columns: 80,
+  });
+  const io: Io = {
+    stdin: new Blob([]).stream(),
+    stdout: output("stdout"),
+    stderr: output("stderr"),
+    signal: new AbortController().signal,
+  };
+  captured.status = await main(args, io);
+  return captured;
+}
+
+Deno.test("--help names every verb and every kind of address", async () => {
+  const { status, stdout, stderr } = await run(["--help"]);
+  assertEquals([status, stderr], [0, ""]);
+  for (const { name, summary } of verbs) assertMatch(stdout, new RegExp(`^  ${name} .* ${summary}$`, "m"));
+  for (const form of ["fifo:/path", "stdio:"]) assertStringIncludes(stdout, form);
+  assertEquals((await run(["-h"])).stdout, stdout);
+});
+
+Deno.test("without arguments the help goes to standard error, with status 2", async () => {
+  const { status, stdout, stderr } = await run([]);
+  assertEquals([status, stdout], [2, ""]);
+  assertEquals(stderr, (await run(["--help"])).stdout);
+});
+
+Deno.test("VERB --help tells the options of every verb, and no line is wider than a terminal", async () => {
+  for (const entry of verbs) {
+    const { status, stdout, stderr } = await run([entry.name, "--help"]);
+    assertEquals([status, stderr], [0, ""]);
+    const { options, examples } = (await entry.load()).default;
+    for (const name of Object.keys(options)) assertMatch(stdout, new RegExp(`^ +--${name}[ \\n]`, "m"));
+    for (const [command] of examples) assertStringIncludes(stdout, command);
+    for (const line of stdout.split("\n")) assertEquals(line.slice(0, 100), line);
+  }
+  assertStringIncludes((await run(["recv", "--count", "x", "-h"])).stdout, "Usage\n  ipc recv");
+});
+
+Deno.test("help has colours where they are wanted, and the same words", async () => {
+  const { stdout } = await run(["--help"], { colour: true });
+  assertStringIncludes(stdout, "\x1b[1mVerbs\x1b[22m");
+  // deno-lint-ignore no-control-regex
+  assertEquals(stdout.replaceAll(/\x1b\[\d+m/g, ""), (await run(["--help"])).stdout);
+});
+
+Deno.test("--version tells the version of the package", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("./deno.json", import.meta.url)));
+  assertEquals(await run(["--version"]), { status: 0, stdout: `ipc ${version}\n`, stderr: "" });
+  assertEquals(await run(["-V"]), await run(["--version"]));
+});
+
+const wrong: [args: string[], stderr: string][] = [
+  [["rcv"], 'there is no verb "rcv"; did you mean "recv"?'],
+  [["brigde", "a", "b"], 'there is no verb "brigde"; did you mean "bridge"?'],
+  [["frobnicate"], 'there is no verb "frobnicate"; see ipc --help'],
+  [["help"], 'there is no verb "help"; did you mean "--help"?'],
+  [["--verson"], 'there is no option "--verson"; did you mean "--version"?'],
+  [["recv"], "recv: no ADDRESS is given; usage: ipc recv ADDRESS"],
+  [["bridge", "stdio:"], "bridge: no TO is given; usage: ipc bridge FROM TO"],
+  [["recv", "fifo:/a", "fifo:/b"], 'recv: "fifo:/b" is one too many; usage: ipc recv ADDRESS'],
+  [["recv", "fifo:/a", "--tmeout", "2s"], 'recv: there is no option "--tmeout"; did you mean "--timeout"?'],
+  [["send", "fifo:/a", "-n"], 'send: there is no option "-n"; "--" goes before what is no option'],
+  [["recv", "fifo:/a", "--timeout"], "recv: --timeout needs a value: --timeout T"],
+  [
+    ["recv", "fifo:/a", "--timeout", "2x"],
+    'recv: --timeout: "2x" is not a time; one is like 200ms, 2s, or 1500',
+  ],
+  [["recv", "fifo:/a", "--count", "0"], 'recv: --count: "0" is not a whole number from 1'],
+  [
+    ["recv", "fifo:/a", "--json", "--no-newline"],
+    "recv: --json is one object a line; leave out --no-newline",
+  ],
+  [["make", "fifo:/a", "--mode", "888"], 'make: --mode: "888" is not a mode; one is like 600 or 0660'],
+  [["send", "fifo:/a", "x", "--lines"], "send: --lines reads standard input; leave out the MESSAGE"],
+  [["send", "fifo:/a", "x", "--priority", "3"], "send: fifo:/a has messages without a priority"],
+  [["recv", "/run/in"], 'recv /run/in: it says no mechanism; for a FIFO write "fifo:/run/in"'],
+  [["recv", "pipe:/a"], 'recv pipe:/a: there is no mechanism "pipe"; there are fifo:, stdio:'],
+  [["make", "stdio:"], 'make stdio: "stdio:" has nothing to create'],
+  [["recv", "stdio:", "--listen"], 'recv stdio: "stdio:" has nothing to listen at'],
+];
+
+for (const [args, stderr] of wrong) {
+  Deno.test(`bad usage: ipc ${args.join(" ")}`, async () => {
+    assertEquals(await run(args), { status: 2, stdout: "", stderr: `ipc: ${stderr}\n` });
+  });
+}
+
+Deno.test("the process has the same exit statuses, and writes no colours into a pipe", async () => {
+  const help = await ipc(["--help"]);
+  assertEquals([help.code, help.stderr], [0, ""]);
+  assertEquals(help.stdout, (await run(["--help"])).stdout);
+  const usage = await ipc(["rcv"]);
+  assertEquals([usage.code, usage.stdout], [2, ""]);
+  assertEquals(usage.stderr, 'ipc: there is no verb "rcv"; did you mean "recv"?\n');
+});

@@ -1,0 +1,52 @@
+/** The far end of the demo: a program of its own, which takes what comes and says what it got. */
+
+import { createHash } from "node:crypto";
+import type { Bytes, SyncChannel } from "@ipc/core";
+import { mechanisms } from "./mechanisms.ts";
+import { NOTHING, type Phase, type Receipt } from "./phases.ts";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+async function serve(channel: SyncChannel): Promise<void> {
+  for await (const message of channel) {
+    const phase = decoder.decode(message) as Phase;
+    switch (phase) {
+      case "echo":
+        for await (const message of messages(channel)) await channel.send(message);
+        break;
+      case "echo, blocking":
+        for (let message; (message = channel.receiveSync())?.length;) channel.sendSync(message);
+        break;
+      case "count":
+        for await (const _message of messages(channel));
+        await channel.send(NOTHING);
+        break;
+      case "file":
+        await channel.send(encoder.encode(JSON.stringify(await takeFile(channel))));
+        break;
+    }
+  }
+}
+
+/** The messages of a phase. */
+async function* messages(channel: SyncChannel): AsyncGenerator<Bytes> {
+  for (let message; (message = await channel.receive())?.length;) yield message;
+}
+
+async function takeFile(channel: SyncChannel): Promise<Receipt> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const message of messages(channel)) {
+    hash.update(message);
+    bytes += message.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+if (import.meta.main) {
+  const [name, ...args] = Deno.args;
+  const channel = await mechanisms.find((mechanism) => mechanism.name === name)!.far(args);
+  await serve(channel);
+  channel.close();
+}

@@ -1,0 +1,113 @@
+/** How it looks on a terminal: a real one, as tmux has it. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { exists, folder, install, ipc, until } from "./_testing.ts";
+
+const ignore = !new Deno.Command("sh", { args: ["-c", "command -v tmux"], stdout: "null" }).outputSync()
+  .success;
+if (ignore) console.warn("tmux is not installed: how ipc looks on a terminal is not tested");
+
+/** A terminal with a shell in which `ipc` is the command. */
+class Terminal implements AsyncDisposable {
+  readonly #socket: string;
+
+  constructor(dir: string) {
+    this.#socket = `${dir}/tmux`;
+    install(dir);
+    this.#tmux(
+      "-f",
+      "/dev/null",
+      "new-session",
+      "-d",
+      "-x",
+      "100",
+      "-y",
+      "40",
+      `exec env PATH=${dir}:$PATH PS1= sh`,
+    );
+  }
+
+  type(...keys: string[]): void {
+    this.#tmux("send-keys", ...keys);
+  }
+
+  /** What is on the screen; with its colours as escape sequences where asked for. */
+  screen({ colours = false } = {}): string {
+    return this.#tmux("capture-pane", "-p", ...colours ? ["-e"] : []);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#tmux("kill-server");
+    return Promise.resolve();
+  }
+
+  #tmux(...args: string[]): string {
+    const { success, stdout, stderr } = new Deno.Command("tmux", {
+      args: ["-S", this.#socket, ...args],
+      clearEnv: true,
+      env: {
+        TERM: "xterm-256color",
+        LANG: "C.UTF-8",
+        PATH: Deno.env.get("PATH")!,
+        HOME: Deno.env.get("HOME") ?? "/",
+      },
+    }).outputSync();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout);
+  }
+}
+
+Deno.test({
+  name: "on a terminal help is coloured, and not with NO_COLOR",
+  ignore,
+  async fn() {
+    using dir = folder();
+    await using terminal = new Terminal(dir.path);
+    terminal.type("ipc --help; echo en''d", "Enter");
+    await until(() => terminal.screen().includes("end"));
+    assertStringIncludes(terminal.screen({ colours: true }), "\x1b[1mVerbs");
+    terminal.type("clear; NO_COLOR=1 ipc --help; echo don''e", "Enter");
+    await until(() => terminal.screen().includes("done"));
+    assertStringIncludes(terminal.screen(), "Verbs");
+    assert(!terminal.screen({ colours: true }).includes("\x1b[1mVerbs"));
+  },
+});
+
+Deno.test({
+  name: "on a terminal demo shows how far it is on one line, and then the table alone",
+  ignore,
+  async fn() {
+    using dir = folder();
+    await using terminal = new Terminal(dir.path);
+    terminal.type("clear; ipc demo; echo en''d", "Enter");
+    await until(() => /\d\/\d \w+ {2}(starting|64 bytes|as much|━)/.test(terminal.screen()));
+    await until(() => terminal.screen().includes("end"));
+    const screen = terminal.screen();
+    assertMatch(screen, /✓ \d+ mechanisms, every byte checked/);
+    assert(!screen.includes("━"), screen);
+    for (const line of screen.split("\n")) assert([...line].length < 100, line);
+  },
+});
+
+Deno.test({
+  name: "on a terminal bridge counts, and Ctrl-C leaves the counts and nothing else",
+  ignore,
+  async fn() {
+    using dir = folder();
+    await using terminal = new Terminal(dir.path);
+    const [from, to] = [`${dir.path}/from`, `${dir.path}/to`];
+    terminal.type(
+      `ipc recv fifo:${to} --listen --follow > ${dir.path}/got & ipc bridge fifo:${from} fifo:${to} --listen`,
+      "Enter",
+    );
+    await until(() => exists(from) && exists(to));
+    assertEquals((await ipc(["send", `fifo:${from}`, "a", "b"])).code, 0);
+    await until(() => /2 messages · 2 B · .*\/s/.test(terminal.screen()));
+    terminal.type("C-c");
+    await until(() => /2 messages · 2 B · [\d.]+ m?s$/m.test(terminal.screen()));
+    await until(() => !exists(from));
+    assertEquals(Deno.readTextFileSync(`${dir.path}/got`), "a\nb\n");
+    terminal.type("kill %1; wait", "Enter");
+    await until(() => !exists(to));
+  },
+});

@@ -1,0 +1,93 @@
+import { pump, type PumpCounts, type Receiver, type Sender } from "@ipc/core";
+import { about } from "../_failure.ts";
+import { bytes, count, seconds } from "../_format.ts";
+import { type Io, print } from "../io.ts";
+import { followOption, listenOption, openReceiver, openSender } from "../_open.ts";
+import { duration } from "../_options.ts";
+import { ProgressLine } from "../_progress_line.ts";
+import { verb } from "../_verb.ts";
+
+/** How long what was taken may still wait for room after a signal, in milliseconds. */
+const GRACE = 1000;
+
+export default verb({
+  text: [
+    "Carries every message of FROM to TO, until the last sender has left or a signal comes; then TO is ended. " +
+    "How many they were, and how fast, is shown on a terminal.",
+  ],
+  options: {
+    follow: followOption,
+    timeout: duration("T", "how long to wait for somebody at the other ends"),
+    listen: listenOption,
+  },
+  examples: [
+    ["ipc bridge fifo:/run/in fifo:/run/out", "from one FIFO into another"],
+    ["ipc bridge stdio: fifo:/run/in < jobs.txt", "each line of a file is a message"],
+    ["ipc bridge 'fifo:/run/in?framing=lines' fifo:/run/jobs --follow", "what shells write, as messages"],
+  ],
+  async run({ operands, options, io }) {
+    const [from, to] = operands as [string, string];
+    const { follow, listen, timeout } = options;
+    const { receiver, sender } = await openBoth(
+      (signal) => openReceiver(from, { listen, follow, timeout, signal }),
+      (signal) => openSender(to, { listen, timeout, signal }),
+      io.signal,
+    );
+    const line = new ProgressLine(io.stderr);
+    const start = performance.now();
+    let counts: PumpCounts = { messages: 0, bytes: 0 };
+    const rate = (perSecond: PumpCounts) =>
+      `${count(perSecond.messages, "message")}/s · ${bytes(perSecond.bytes)}/s`;
+    let before = { counts, time: start };
+    line.every(() => {
+      const now = performance.now();
+      const per = 1000 / (now - before.time);
+      const perSecond = {
+        messages: Math.round((counts.messages - before.counts.messages) * per),
+        bytes: (counts.bytes - before.counts.bytes) * per,
+      };
+      before = { counts, time: now };
+      return `${count(counts.messages, "message")} · ${bytes(counts.bytes)} · ${rate(perSecond)}`;
+    });
+    const lateClose = () => setTimeout(() => sender.close(), GRACE);
+    io.signal.addEventListener("abort", lateClose, { once: true });
+    try {
+      await about(`${from} ${to}`, () => {
+        return pump(receiver, sender, { signal: io.signal, onProgress: (now) => void (counts = now) });
+      });
+    } finally {
+      io.signal.removeEventListener("abort", lateClose);
+      line.stop();
+      if (io.stderr.terminal) {
+        const took = performance.now() - start;
+        await print(
+          io.stderr,
+          `${count(counts.messages, "message")} · ${bytes(counts.bytes)} · ${seconds(took)}\n`,
+        );
+      }
+      receiver.close();
+      sender.close();
+    }
+  },
+});
+
+/** Opens two ends at the same time, for each may wait for somebody else; where one fails, neither stays. */
+async function openBoth(
+  openReceiver: (signal: AbortSignal) => Promise<Receiver>,
+  openSender: (signal: AbortSignal) => Promise<Sender>,
+  signal: AbortSignal,
+): Promise<{ receiver: Receiver; sender: Sender }> {
+  const other = new AbortController();
+  const either = AbortSignal.any([signal, other.signal]);
+  const opening = [openReceiver(either), openSender(either)] as const;
+  try {
+    const [receiver, sender] = await Promise.all(opening);
+    return { receiver, sender };
+  } catch (error) {
+    other.abort();
+    for (const result of await Promise.allSettled(opening)) {
+      if (result.status === "fulfilled") result.value.close();
+    }
+    throw error;
+  }
+}

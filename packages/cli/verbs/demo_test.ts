@@ -1,0 +1,51 @@
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { createHash } from "node:crypto";
+import { mechanisms } from "../demo/mechanisms.ts";
+import { folder, ipc } from "../_testing.ts";
+
+function file(path: string, size: number): string {
+  const bytes = new Uint8Array(size).map((_, index) => index * 31 + (index >> 8));
+  Deno.writeFileSync(path, bytes);
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+Deno.test("demo moves a file through every mechanism, and the far end has its SHA-256", async () => {
+  using dir = folder();
+  const path = `${dir.path}/file.bin`;
+  const sha256 = file(path, 3_000_001);
+  const { code, stdout, stderr } = await ipc(["demo", "--json", path]);
+  assertEquals([code, stderr], [0, ""]);
+  const result = JSON.parse(stdout);
+  assertEquals([result.path, result.bytes, result.sha256], [path, 3_000_001, sha256]);
+  const names: string[] = [];
+  for (const row of result.mechanisms) {
+    names.push(row.mechanism);
+    assertEquals([row.ok, row.bytes, row.sha256], [true, 3_000_001, sha256]);
+    for (const word of ["bytesPerSecond", "roundTripMicroseconds", "blockingRoundTripMicroseconds"]) {
+      assertGreater(row[word], 0);
+    }
+  }
+  assertEquals(names, mechanisms.map(({ name }) => name));
+});
+
+Deno.test("demo prints one table, with a line for each mechanism", async () => {
+  using dir = folder();
+  const path = `${dir.path}/small`;
+  file(path, 12_345);
+  const { code, stdout, stderr } = await ipc(["demo", path]);
+  assertEquals([code, stderr], [0, ""]);
+  for (const { name } of mechanisms) {
+    assertMatch(stdout, new RegExp(`^  ${name} +✓ .* (µs|ms) +[\\d.]+ [kMGT]?B/s .*s +[\\d.]+ [µm]s$`, "m"));
+  }
+  assertMatch(stdout, new RegExp(`✓ ${mechanisms.length} mechanisms, every byte checked`));
+  assert(!stdout.includes("\x1b"), "no colours in a pipe");
+});
+
+Deno.test("demo moves an empty file, and says when there is none", async () => {
+  using dir = folder();
+  file(`${dir.path}/empty`, 0);
+  assertEquals((await ipc(["demo", "--json", `${dir.path}/empty`])).code, 0);
+  const { code, stdout, stderr } = await ipc(["demo", `${dir.path}/none`]);
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^ipc: demo .*\/none: No such file/);
+});

@@ -1,0 +1,69 @@
+import { type Bytes, lines, type Sender, type WaitOptions } from "@ipc/core";
+import { about, STATUS, UsageError } from "../_failure.ts";
+import type { Io } from "../io.ts";
+import { listenOption, openSender } from "../_open.ts";
+import { duration, flag, integer } from "../_options.ts";
+import { readAll, readChunks } from "../_stdin.ts";
+import { verb } from "../_verb.ts";
+
+export default verb({
+  text: [
+    "Each MESSAGE is sent as one message. Without any, standard input is one message, or with --lines each line " +
+    "of it. Input may be any bytes.",
+    "It waits until somebody receives, and ends when the system has all messages.",
+  ],
+  options: {
+    lines: flag("each line of standard input is a message"),
+    type: integer("N", "the message's type, where messages have one", 1),
+    priority: integer("N", "the message's priority, where messages have one", 0),
+    timeout: duration("T", "give up when nothing can be sent for so long"),
+    listen: listenOption,
+  },
+  examples: [
+    ["ipc send fifo:/run/in hello", "one message"],
+    ["journalctl -f | ipc send fifo:/run/log --lines", "one message a line, for as long as they come"],
+    [
+      "ipc send 'fifo:/run/in?framing=raw' < photo.jpg",
+      "plain bytes, for a program that knows nothing of messages",
+    ],
+  ],
+  async run({ operands, options, io }) {
+    const [address, ...messages] = operands as [string, ...string[]];
+    const { lines, timeout, listen } = options;
+    if (lines && messages.length > 0) {
+      throw new UsageError("--lines reads standard input; leave out the MESSAGE");
+    }
+    for (const name of ["type", "priority"] as const) {
+      // A mechanism that has them says so here, and takes them as an option of its own `send`.
+      if (options[name] !== undefined) throw new UsageError(`${address} has messages without a ${name}`);
+    }
+    const wait = { timeout, signal: io.signal };
+    const sender = await openSender(address, { listen, ...wait });
+    try {
+      await about(address, async () => {
+        if (messages.length > 0) await sender.sendBatch(messages.map((text) => encoder.encode(text)), wait);
+        else if (lines) await sendLines(sender, io, wait);
+        else await sender.send(await readAll(io, sender.maxMessageSize), wait);
+        await sender.end();
+      });
+    } finally {
+      sender.close();
+    }
+    return STATUS.done;
+  },
+});
+
+const encoder = new TextEncoder();
+
+/** Sends every line as soon as it is there; those of one read together. */
+async function sendLines(sender: Sender, io: Io, wait: WaitOptions): Promise<void> {
+  const decoder = lines({ maxMessageSize: sender.maxMessageSize }).decoder();
+  for await (const chunk of readChunks(io)) {
+    decoder.push(chunk);
+    const batch: Bytes[] = [];
+    for (let line; (line = decoder.next()) !== undefined;) batch.push(line);
+    await sender.sendBatch(batch, wait);
+  }
+  // The last line counts without a newline, too.
+  if (decoder.buffered > 0) await sender.send(decoder.drain(), wait);
+}
