@@ -30,6 +30,7 @@ export * from "./channel.ts";
 export * from "./codec.ts";
 export * from "./duplex.ts";
 export * from "./errno.ts";
+export * from "./errno_error.ts";
 export * from "./errors.ts";
 export * from "./framing.ts";
 export * from "./framing/mod.ts";

@@ -7,7 +7,8 @@
 import type { SyncOptions, SyncSender, WaitOptions } from "../channel.ts";
 import { ClosedError, LimitError, MessageTooLongError } from "../errors.ts";
 import { Ladder, nextTurn, turnIsDue } from "./_ladder.ts";
-import { cannotBlock, checkTimeout, timedOut, Waiter } from "./_wait.ts";
+import { annotate, Outgoing } from "./_outgoing.ts";
+import { cannotBlock, checkTimeout, timedOut } from "./_wait.ts";
 import type { Sink } from "./mechanism.ts";
 
 /** Queued bytes that are worth a system call of their own, even before the turn is over. */
@@ -19,35 +20,6 @@ const MOST_AT_ONCE = 1024;
 export interface BaseSenderOptions {
   /** The most bytes that wait to be sent before `send` throws a `LimitError`; 16 MiB unless told. One message always may. */
   maxQueuedBytes?: number | undefined;
-}
-
-/** A pending send: one message, or a batch that is drawn from its iterator piece by piece. */
-class Outgoing extends Waiter<void> {
-  sent = 0;
-  /** The messages of a batch that were drawn and not sent yet. */
-  drawn: Uint8Array[] = [];
-  next = 0;
-  /** Why no more can be drawn; told once what was drawn before has left. */
-  failure: { error: unknown } | undefined;
-
-  constructor(
-    readonly message: Uint8Array | undefined,
-    readonly options: WaitOptions | undefined,
-    readonly batch: Iterator<Uint8Array> | undefined,
-    /** What the mechanism wants to know of the message besides its bytes. */
-    readonly meta: unknown,
-  ) {
-    super();
-  }
-
-  override reject(reason: unknown): void {
-    super.reject(reason);
-    if (this.batch !== undefined) {
-      try {
-        this.batch.return?.();
-      } catch { /* It has been told already. */ }
-    }
-  }
 }
 
 /**
@@ -387,7 +359,10 @@ export class BaseSender implements SyncSender {
 
   /** Offers what is drawn of a batch, or draws; true when there may be more to do at once. */
   #offerBatch(batch: Outgoing): boolean {
-    if (batch.next === batch.drawn.length && !this.#draw(batch)) {
+    if (
+      batch.next === batch.drawn.length &&
+      !batch.draw(MOST_AT_ONCE, FLUSH_BYTES, (message) => this.#checkMessage(message))
+    ) {
       this.#remove(0);
       this.#complete(batch);
       return true;
@@ -401,28 +376,6 @@ export class BaseSender implements SyncSender {
     if (!this.#sink.put(drawn[next]!)) return false;
     this.#advance(batch, 1);
     return true;
-  }
-
-  /** Draws the next messages of a batch from its iterator; false: there are none. */
-  #draw(batch: Outgoing): boolean {
-    if (batch.failure !== undefined) throw batch.failure.error;
-    const drawn: Uint8Array[] = [];
-    batch.drawn = drawn;
-    batch.next = 0;
-    let bytes = 0;
-    try {
-      while (drawn.length < MOST_AT_ONCE && bytes < FLUSH_BYTES) {
-        const { done, value } = batch.batch!.next();
-        if (done) break;
-        this.#checkMessage(value);
-        drawn.push(value);
-        bytes += value.byteLength;
-      }
-    } catch (error) {
-      if (drawn.length === 0) throw error;
-      batch.failure = { error };
-    }
-    return drawn.length > 0;
   }
 
   /** Counts messages of the first in the queue as sent. */
@@ -483,13 +436,4 @@ export class BaseSender implements SyncSender {
 function checkWait(options: WaitOptions): void {
   checkTimeout(options.timeout);
   options.signal?.throwIfAborted();
-}
-
-/** Lets an error say how far a send had come, where it can take it. */
-function annotate<E>(error: E, outgoing: Outgoing | undefined, partial: boolean): E {
-  if (typeof error !== "object" || error === null || !Object.isExtensible(error)) return error;
-  const told = error as { partial?: boolean; sent?: number };
-  if (partial) told.partial = true;
-  if (outgoing?.batch !== undefined) told.sent = outgoing.sent;
-  return error;
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { errnoError, type IpcError } from "../errors.ts";
+import { errnoError } from "../errno_error.ts";
+import type { IpcError } from "../errors.ts";
 import { bind, fullGrant, whenOpened } from "./libc.ts";
 
 const libc = bind({

@@ -14,8 +14,8 @@ const sleeping: Promise<number>[] = [];
 export const brokenReceivers: readonly Broken[] = [
   {
     name: "loses order where messages come together",
-    check: "any mix of sending and receiving keeps messages whole, once and in order",
-    says: /a random mix: message/,
+    check: "receiveBatch gives at least one and at most max",
+    says: /batches: message/,
     breaks: ({ receiver }) =>
       replace(
         receiver,

@@ -7,6 +7,18 @@ import { type Broken, HANGS, raced, replace } from "./broken_channel.ts";
 
 export const brokenSenders: readonly Broken[] = [
   {
+    name: "sends a batch from its end",
+    check: "any mix of sending and receiving keeps messages whole, once and in order",
+    says: /a random mix: message/,
+    options: { scale: 1 },
+    breaks: ({ sender }) =>
+      replace(
+        sender,
+        "sendBatch",
+        (sendBatch) => (messages, options) => sendBatch([...messages].reverse(), options),
+      ),
+  },
+  {
     name: "drops empty messages",
     check: "empty messages are messages",
     says: /nothing happened|bytes, not/,

@@ -61,7 +61,11 @@ export interface SideOptions {
 }
 
 /** What a started process and its starter send each other: lane 0 is the starter's. */
-export function expectationOf(mechanism: TortureMechanism, seed: number, lanes: readonly number[]): Expectation {
+export function expectationOf(
+  mechanism: TortureMechanism,
+  seed: number,
+  lanes: readonly number[],
+): Expectation {
   return new Expectation(lanes.map((lane) => sequence(mechanism, seed, lane, lanes.length > 1)));
 }
 
@@ -89,7 +93,9 @@ export async function play(ends: TortureEnds, options: SideOptions): Promise<voi
   }
   if (receives) {
     const expectation = options.expectation ?? expectationOf(mechanism, seed, starter ? [lane] : [0]);
-    tasks.push(receive(ends.receiver!, expectation, options.mayDie ?? (() => 1), { ...side, random: random.fork() }));
+    tasks.push(
+      receive(ends.receiver!, expectation, options.mayDie ?? (() => 1), { ...side, random: random.fork() }),
+    );
   }
   for (const outcome of await Promise.allSettled(tasks)) {
     if (outcome.status === "rejected") throw outcome.reason;

@@ -1,0 +1,66 @@
+/** What waits to be sent. */
+
+import type { WaitOptions } from "../channel.ts";
+import { Waiter } from "./_wait.ts";
+
+/** A pending send: one message, or a batch that is drawn from its iterator piece by piece. */
+export class Outgoing extends Waiter<void> {
+  sent = 0;
+  /** The messages of a batch that were drawn and not sent yet. */
+  drawn: Uint8Array[] = [];
+  next = 0;
+  /** Why no more can be drawn; told once what was drawn before has left. */
+  failure: { error: unknown } | undefined;
+
+  constructor(
+    readonly message: Uint8Array | undefined,
+    readonly options: WaitOptions | undefined,
+    readonly batch: Iterator<Uint8Array> | undefined,
+    /** What the mechanism wants to know of the message besides its bytes. */
+    readonly meta: unknown,
+  ) {
+    super();
+  }
+
+  /**
+   * Draws the next messages of a batch from its iterator, until there are `most` or `bytes` of them; false:
+   * there are no more.
+   */
+  draw(most: number, bytes: number, check: (message: Uint8Array) => void): boolean {
+    if (this.failure !== undefined) throw this.failure.error;
+    const drawn: Uint8Array[] = [];
+    this.drawn = drawn;
+    this.next = 0;
+    try {
+      while (drawn.length < most && bytes > 0) {
+        const { done, value } = this.batch!.next();
+        if (done) break;
+        check(value);
+        drawn.push(value);
+        bytes -= value.byteLength;
+      }
+    } catch (error) {
+      if (drawn.length === 0) throw error;
+      this.failure = { error };
+    }
+    return drawn.length > 0;
+  }
+
+  override reject(reason: unknown): void {
+    super.reject(reason);
+    if (this.batch !== undefined) {
+      try {
+        this.batch.return?.();
+      } catch { /* It has been told already. */ }
+    }
+  }
+}
+
+/** Lets an error say how far a send had come, where it can take it. */
+export function annotate<E>(error: E, outgoing: Outgoing | undefined, partial: boolean): E {
+  if (typeof error !== "object" || error === null || !Object.isExtensible(error)) return error;
+  const told = error as { partial?: boolean; sent?: number };
+  if (partial) told.partial = true;
+  if (outgoing?.batch !== undefined) told.sent = outgoing.sent;
+  return error;
+}
