@@ -56,6 +56,8 @@ export interface Decoder {
    * and every later call throws the same.
    */
   next(): Bytes | undefined;
+  /** The whole messages that are there, at most `max` in all, behind those in `into`; throws as `next` does. */
+  nextMany(into: Bytes[], max: number): void;
   /** Says that nothing will follow, once `next` has given `undefined`: throws `TruncatedError` inside a message. */
   end(): void;
   /** Bytes that have arrived and belong to no message yet delivered. */

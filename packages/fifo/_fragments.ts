@@ -38,6 +38,8 @@ const UNUSED: number = ~(FRAGMENT | FIRST | LAST | LENGTH);
 const MOST_OPEN = 1024;
 /** Memory for a message in fragments that has only begun; later, four times what has arrived. */
 const LEAST_MEMORY = 64 * 1024;
+/** Up to so many open messages get at once as much memory as the last long message had. */
+const FEW = 8;
 
 /** Writes a u32 at `at` of `target`, little-endian. */
 export function writeU32(target: Uint8Array, at: number, value: number): void {
@@ -77,10 +79,10 @@ class Partial {
   constructor(readonly number: number, readonly total: number) {}
 
   /** Memory grows with what has really arrived: a claim costs its maker as much as us. */
-  append(piece: Uint8Array): void {
+  append(piece: Uint8Array, usual: number): void {
     const received = this.received + piece.byteLength;
     if (received > this.bytes.byteLength) {
-      const bytes = new Uint8Array(Math.min(this.total, Math.max(LEAST_MEMORY, 4 * received)));
+      const bytes = new Uint8Array(Math.min(this.total, Math.max(LEAST_MEMORY, usual, 4 * received)));
       bytes.set(this.bytes.subarray(0, this.received));
       this.bytes = bytes;
     }
@@ -108,6 +110,8 @@ export class FragmentDecoder extends ArenaDecoder {
   /** Writers of which the rest of a message is passed over. */
   readonly #passedOver = new Set<number>();
   #lost = false;
+  /** How long the last message in fragments was: they come in rows. */
+  #usual = 0;
   /** The chunk from which a message was handed out: it is not used again. */
   #shared: Bytes | undefined;
 
@@ -194,10 +198,14 @@ export class FragmentDecoder extends ArenaDecoder {
         partial.bytes.subarray(0, partial.received),
       );
     }
-    partial.append(new Uint8Array(this.buffer, at + HEADER - PREFIX, length));
+    partial.append(
+      new Uint8Array(this.buffer, at + HEADER - PREFIX, length),
+      this.open > FEW ? 0 : this.#usual,
+    );
     if (!last) return undefined;
     this.#open.delete(writer);
     if (partial.received < total) throw truncated(partial, "the writer cut the message short");
+    this.#usual = total;
     return partial.bytes;
   }
 

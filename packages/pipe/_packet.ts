@@ -12,7 +12,7 @@ export const packets: Framing = {
 
 /** Hands each read on as one message. */
 class PacketDecoder implements Decoder {
-  #room: Bytes = new Uint8Array(0);
+  readonly #room: Bytes = new Uint8Array(abi.PIPE_BUF);
   #packet: Bytes | undefined;
 
   get buffered(): number {
@@ -20,24 +20,26 @@ class PacketDecoder implements Decoder {
   }
 
   room(): Bytes {
-    if (this.#room.byteLength < abi.PIPE_BUF) this.#room = new Uint8Array(16 * abi.PIPE_BUF);
     return this.#room;
   }
 
   commit(length: number): void {
-    this.#packet = this.#room.subarray(0, length);
-    this.#room = this.#room.subarray(length);
+    this.#packet = this.#room.slice(0, length);
   }
 
   push(bytes: Uint8Array, length: number = bytes.byteLength): void {
-    this.room().set(bytes.subarray(0, length));
-    this.commit(length);
+    this.#packet = new Uint8Array(bytes.subarray(0, length));
   }
 
   next(): Bytes | undefined {
     const packet = this.#packet;
     this.#packet = undefined;
     return packet;
+  }
+
+  nextMany(into: Bytes[]): void {
+    const packet = this.next();
+    if (packet !== undefined) into.push(packet);
   }
 
   end(): void {}

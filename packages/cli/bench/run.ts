@@ -25,6 +25,8 @@ export interface RunOptions {
 
 /** The most messages of a round; latencies of that many are kept. */
 const MOST = 20_000_000;
+/** The least that everyone does before it counts, in milliseconds. */
+const WARM_UP = 60;
 /** How long a round may take in all, in milliseconds. */
 const DEADLINE = 20_000;
 
@@ -145,15 +147,17 @@ async function measureChart(
   }
 }
 
-/** How many messages fill a round. Finding that out is the warm-up. */
+/** How many messages fill a round. Finding that out is the warm-up: compilers need a while. */
 async function pace({ contender, test }: Entry, { size }: Chart, period: number, signal: AbortSignal) {
   let count = Math.max(4, Math.min(100, 4_000_000 / size >> 2));
+  let spent = 0;
   while (true) {
     const { nanoseconds } = await contender.measure(test, size, count, DEADLINE, signal);
-    const wanted = count * period * 1e6 / nanoseconds;
-    const enough = nanoseconds >= period * 1e6 / 3 || count >= MOST;
-    count = Math.max(1, Math.min(MOST, Math.round(Math.min(wanted, count * 8))));
-    if (enough) return count;
+    const time = nanoseconds / 1e6;
+    spent += time;
+    const wanted = Math.max(1, Math.round(count * period / time));
+    if (spent >= WARM_UP && time >= period / 3 || count >= MOST) return Math.min(wanted, MOST);
+    count = Math.min(wanted, count * 8, MOST);
   }
 }
 

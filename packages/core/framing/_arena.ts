@@ -1,15 +1,15 @@
 import { copyBytes } from "./_copy_bytes.ts";
-import { ViewsAhead } from "./_views_ahead.ts";
+import { Handout } from "./_handout.ts";
 import type { Bytes } from "../channel.ts";
 import { MessageTooLongError, TruncatedError } from "../errors.ts";
 import { type Decoder, DEFAULT_MAX_MESSAGE_SIZE, type FramingOptions } from "../framing.ts";
 
-/** Messages of many reads share chunks of this size. */
+/** What is read into, unless a frame needs more. */
 const CHUNK = 64 * 1024;
 /** A read into less than this costs more calls than a new chunk costs. */
 const LEAST_ROOM = 4 * 1024;
-/** From here on a frame counts as large, and the next chunk is made for more of its kind. */
-export const LARGE = 16 * 1024;
+/** From here on a message is handed out where it was read to, and the next chunk is made for more of its kind. */
+const LARGE = 16 * 1024;
 /** A u32 prefix cannot say more, and 0xFFFFFFFF is kept as the mark of a peer that speaks something else. */
 const LONGEST = 0xfffffffe;
 
@@ -45,10 +45,11 @@ export function find(bytes: Uint8Array, value: number, from: number, to: number)
 }
 
 /**
- * The memory of a decoder: bytes are read into a chunk and handed out as views of it.
+ * The memory of a decoder.
  *
- * It owns the current chunk from `start` on; what lies before belongs to those who got the messages, and is
- * never written again. A new chunk is made when the room runs out, and the undelivered bytes move there.
+ * It owns the chunk that is read into, and nobody else ever sees a byte of it that was not delivered: short
+ * messages are copied out; a large one, or a batch, is handed out together with the chunk, after the bytes
+ * behind it were moved to a new one.
  *
  * A peer that claims a huge frame and sends nothing gets no memory for it: a chunk is at most 64 KiB and four
  * times the bytes that have really arrived, in this frame or in a large one just before it.
@@ -56,17 +57,17 @@ export function find(bytes: Uint8Array, value: number, from: number, to: number)
 export abstract class ArenaDecoder implements Decoder {
   /** The memory that is read into now. */
   protected chunk: Bytes = NOTHING;
-  /** The same memory: making a view of it is cheaper than a `subarray`. */
-  protected buffer: ArrayBuffer = NOTHING.buffer;
   /** Where the undelivered bytes start. */
   protected start = 0;
   /** Where the undelivered bytes end. */
   protected filled = 0;
   /** How many bytes the frame at `start` has in all; 0: not known, or all of them are here. */
   protected need = 0;
-  readonly #ahead = new ViewsAhead();
+  readonly #handout = new Handout();
   /** The size of a large frame that was delivered from the last chunk or two. */
-  protected large = 0;
+  #large = 0;
+  /** Whether messages are handed out where they lie, because the whole chunk will be. */
+  #lending = false;
 
   /** `longest` is the most bytes that a frame can have, with all that stands around the message. */
   constructor(protected readonly longest: number) {}
@@ -82,15 +83,46 @@ export abstract class ArenaDecoder implements Decoder {
     return this.filled - this.start;
   }
 
-  /** Free space to read the next bytes into. */
-  room(): Bytes {
-    if (this.#isCramped(LEAST_ROOM)) this.#renew(LEAST_ROOM);
-    return new Uint8Array(this.buffer, this.filled);
+  /** The whole messages that are there, at most `max` in all, behind those in `into`. */
+  nextMany(into: Bytes[], max: number): void {
+    // A chunk costs more than copying out the few messages of a short read.
+    this.#lending = this.buffered >= LEAST_ROOM;
+    const before = into.length;
+    try {
+      while (into.length < max) {
+        const message = this.next();
+        if (message === undefined) break;
+        into.push(message);
+      }
+    } finally {
+      if (this.#lending && into.length > before) this.#renew(LEAST_ROOM);
+      this.#lending = false;
+    }
   }
 
-  /** The message at `at` as a view of the chunk. */
-  protected view(at: number, length: number): Bytes {
-    return this.#ahead.message(this.buffer, at, length);
+  /** Free space to read the next bytes into. */
+  room(): Bytes {
+    if (this.#isCramped(LEAST_ROOM)) this.#makeRoom(LEAST_ROOM);
+    return this.filled === 0 ? this.chunk : this.chunk.subarray(this.filled);
+  }
+
+  /** Hands out the message at `at`; the next frame starts at `end`. */
+  protected deliver(at: number, length: number, end: number): Bytes {
+    const { chunk, filled } = this;
+    const size = end - this.start;
+    this.need = 0;
+    this.start = end;
+    if (this.#lending) return chunk.subarray(at, at + length);
+    if (length < LARGE) {
+      const message = this.#handout.copy(chunk, at, length);
+      if (end === filled) this.start = this.filled = 0;
+      return message;
+    }
+    this.#large = size;
+    // Where more lies behind it than it has itself, it is the message that moves.
+    if (filled - end > length) return chunk.slice(at, at + length);
+    this.#renew(LEAST_ROOM);
+    return chunk.subarray(at, at + length);
   }
 
   /** The first `length` bytes of the last `room()` have arrived. */
@@ -103,7 +135,7 @@ export abstract class ArenaDecoder implements Decoder {
 
   /** Copies the first `length` bytes in. */
   push(bytes: Uint8Array, length: number = bytes.length): void {
-    if (this.#isCramped(length)) this.#renew(length);
+    if (this.#isCramped(length)) this.#makeRoom(length);
     this.filled = copyBytes(bytes, length, this.chunk, this.filled);
   }
 
@@ -119,8 +151,8 @@ export abstract class ArenaDecoder implements Decoder {
 
   /** Takes the bytes that belong to no delivered message, as they arrived, out of the decoder. */
   drain(): Bytes {
-    const rest = new Uint8Array(this.buffer, this.start, this.filled - this.start);
-    this.start = this.filled;
+    const rest = this.chunk.slice(this.start, this.filled);
+    this.start = this.filled = 0;
     this.need = 0;
     this.reset();
     return rest;
@@ -134,26 +166,34 @@ export abstract class ArenaDecoder implements Decoder {
   }
 
   #allowance(): number {
-    return 4 * (this.filled - this.start) + Math.max(CHUNK, this.large);
+    return 4 * (this.filled - this.start) + Math.max(CHUNK, this.#large);
+  }
+
+  /** Moves the undelivered bytes down, or to a larger chunk, so that there is room for at least `more`. */
+  #makeRoom(more: number): void {
+    const { chunk, start, filled } = this;
+    if (Math.max(this.need, filled - start + more) > chunk.length || start === 0) return this.#renew(more);
+    chunk.copyWithin(0, start, filled);
+    this.start = 0;
+    this.filled = filled - start;
   }
 
   /** Moves the undelivered bytes to a new chunk with room for at least `more`. */
   #renew(more: number): void {
-    const { start, filled, large } = this;
+    const { start, filled } = this;
     const unread = filled - start;
     let size = CHUNK;
     if (this.need > 0 || unread > CHUNK / 4) {
       const whole = (this.need > 0 ? this.need : this.longest) + LEAST_ROOM;
       size = Math.max(size, Math.min(whole, this.#allowance()));
     }
-    // Large frames come in rows. Several share a chunk; a really large one gets a chunk that ends just behind
-    // it, so that a read brings next to nothing of the following frame that would have to move.
-    if (large > 0) size = Math.max(size, large <= CHUNK ? 4 * large : large + LEAST_ROOM);
-    this.large = large > LARGE ? large >>> 1 : 0;
+    // Large frames come in rows: the chunk ends just behind the next one, so that a read brings next to nothing
+    // of the frame after it, which would have to move.
+    if (this.#large > 0) size = Math.max(size, this.#large + LEAST_ROOM);
+    this.#large = this.#large > LARGE ? this.#large >>> 1 : 0;
     const chunk = new Uint8Array(Math.max(size, unread + more));
-    if (unread > 0) chunk.set(new Uint8Array(this.buffer, start, unread));
+    if (unread > 0) chunk.set(this.chunk.subarray(start, filled));
     this.chunk = chunk;
-    this.buffer = chunk.buffer;
     this.start = 0;
     this.filled = unread;
   }

@@ -1,7 +1,7 @@
 import type { Bytes } from "../channel.ts";
 import { DecodeError } from "../errors.ts";
 import type { Decoder, Framing, FramingOptions } from "../framing.ts";
-import { ArenaDecoder, find, LARGE, maxMessageSizeOf, NO_SUFFIX, tooLong } from "./_arena.ts";
+import { ArenaDecoder, find, maxMessageSizeOf, NO_SUFFIX, tooLong } from "./_arena.ts";
 
 /** The most bytes that stand before a message, headers that we ignore included. */
 const MAX_HEADER = 8 * 1024;
@@ -60,12 +60,9 @@ class ContentLengthDecoder extends ArenaDecoder {
       this.need = total;
       return undefined;
     }
-    const message = new Uint8Array(this.buffer, start + this.#read, length);
-    this.start = start + total;
-    this.need = 0;
-    if (total > LARGE) this.large = total;
+    const at = start + this.#read;
     this.reset();
-    return message;
+    return this.deliver(at, length, start + total);
   }
 
   /** Reads header lines; true once the empty line was read. */

@@ -1,6 +1,6 @@
 import type { Bytes } from "../channel.ts";
 import type { Decoder, Framing, FramingOptions } from "../framing.ts";
-import { ArenaDecoder, find, LARGE, maxMessageSizeOf, tooLong } from "./_arena.ts";
+import { ArenaDecoder, find, maxMessageSizeOf, tooLong } from "./_arena.ts";
 
 const NEWLINE = 0x0a;
 const NUL = 0;
@@ -58,11 +58,8 @@ class DelimitedDecoder extends ArenaDecoder {
     this.#searched = length;
     if (length > this.#max) throw tooLong(`at least ${length}`, this.#max);
     if (at === filled) return undefined;
-    const message = new Uint8Array(this.buffer, start, length);
-    this.start = at + 1;
     this.#searched = 0;
-    if (length > LARGE) this.large = length + 1;
-    return message;
+    return this.deliver(start, length, at + 1);
   }
 
   protected reset(): void {

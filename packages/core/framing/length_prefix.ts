@@ -1,6 +1,6 @@
 import type { Bytes } from "../channel.ts";
 import type { Decoder, Framing, FramingOptions } from "../framing.ts";
-import { ArenaDecoder, LARGE, maxMessageSizeOf, NO_SUFFIX, tooLong } from "./_arena.ts";
+import { ArenaDecoder, maxMessageSizeOf, NO_SUFFIX, tooLong } from "./_arena.ts";
 
 const PREFIX = 4;
 
@@ -49,11 +49,7 @@ class LengthPrefixDecoder extends ArenaDecoder {
       this.need = total;
       return undefined;
     }
-    const message = this.view(start + PREFIX, length);
-    this.start = start + total;
-    this.need = 0;
-    if (total > LARGE) this.large = total;
-    return message;
+    return this.deliver(start + PREFIX, length, start + total);
   }
 
   protected reset(): void {}

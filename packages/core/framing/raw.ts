@@ -28,8 +28,7 @@ class RawDecoder extends ArenaDecoder {
     const { start } = this;
     const length = Math.min(this.filled - start, this.longest);
     if (length === 0) return undefined;
-    this.start = start + length;
-    return new Uint8Array(this.buffer, start, length);
+    return this.deliver(start, length, start + length);
   }
 
   protected reset(): void {}

@@ -39,7 +39,7 @@ export class ByteSink implements Sink {
   constructor(descriptor: Descriptor, framing: Framing, options: ByteSinkOptions = {}) {
     this.#descriptor = descriptor;
     this.#framing = framing;
-    this.#pinned = Memory.pinned(options.maxWrite ?? CHUNK);
+    this.#pinned = Memory.pinned(new Uint8Array(options.maxWrite ?? CHUNK));
     this.#chunk = this.#pinned.bytes;
   }
 

@@ -13,9 +13,6 @@ import { waitFor } from "./poller.ts";
 import { Memory } from "./memory.ts";
 import { Reactor } from "./reactor.ts";
 
-/** Bytes of a read that are worth copying once more; no packet of a pipe is longer. */
-const SHORT = 4096;
-
 /** How a {@linkcode ByteSource} waits and ends. */
 export interface ByteSourceOptions {
   /** Whether the runtime's reactor may wait for it: pipes and stream sockets that nobody shares. */
@@ -33,9 +30,7 @@ export class ByteSource implements Source<Bytes> {
   readonly #mayUseReactor: () => boolean;
   readonly #isEnd: () => boolean;
   readonly #goesOn: () => boolean;
-  /** Short reads land here, and are copied: cheaper than a view of the decoder's room for each. */
-  readonly #short = Memory.pinned(SHORT);
-  #expectShort = true;
+  #room = new Memory(new Uint8Array(0));
   #reactor: Reactor | undefined;
   #atEnd = false;
   #lost = false;
@@ -74,11 +69,7 @@ export class ByteSource implements Source<Bytes> {
     const batch: Bytes[] = [];
     while (true) {
       try {
-        while (batch.length < max) {
-          const message = this.#next();
-          if (message === undefined) break;
-          batch.push(message);
-        }
+        this.#nextMany(batch, max);
       } catch (error) {
         if (batch.length === 0) throw error;
         this.#failure = { error };
@@ -146,39 +137,53 @@ export class ByteSource implements Source<Bytes> {
   }
 
   #next(): Bytes | undefined {
-    if (this.#failure !== undefined) {
-      const { error } = this.#failure;
-      this.#failure = undefined;
-      throw error;
-    }
+    this.#throwFailure();
     if (this.#lost) return undefined;
     try {
       return this.#decoder.next();
     } catch (error) {
-      // Where the next message would begin is mostly not known any more.
-      if (!this.#goesOn()) this.#lost = this.#atEnd = true;
-      throw error;
+      throw this.#lose(error);
     }
+  }
+
+  #nextMany(into: Bytes[], max: number): void {
+    this.#throwFailure();
+    if (this.#lost) return;
+    try {
+      this.#decoder.nextMany(into, max);
+    } catch (error) {
+      throw this.#lose(error);
+    }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure === undefined) return;
+    const { error } = this.#failure;
+    this.#failure = undefined;
+    throw error;
+  }
+
+  /** Where the next message would begin is not known any more. */
+  #lose(error: unknown): unknown {
+    this.#lost = this.#atEnd = true;
+    return error;
   }
 
   /** Reads on; false: nothing came. */
   #read(blocking: boolean): boolean {
-    const descriptor = this.#descriptor;
-    const decoder = this.#decoder;
-    if (this.#expectShort) {
-      const short = this.#short;
-      const count = blocking ? descriptor.readBlocking(short) : descriptor.read(short);
-      if (count <= 0) return count === 0 && this.#atZero();
-      decoder.push(short.bytes, count);
-      this.#expectShort = count < SHORT;
-    } else {
-      const room = new Memory(decoder.room());
-      const count = blocking ? descriptor.readBlocking(room) : descriptor.read(room);
-      if (count <= 0) return count === 0 && this.#atZero();
-      decoder.commit(count);
-      this.#expectShort = count < SHORT && decoder.buffered === count;
-    }
+    const room = this.#roomToRead();
+    const count = blocking ? this.#descriptor.readBlocking(room) : this.#descriptor.read(room);
+    if (count <= 0) return count === 0 && this.#atZero();
+    this.#decoder.commit(count);
     return true;
+  }
+
+  /** Where to read to: by address when it is the same place again, as in a dialogue of short messages. */
+  #roomToRead(): Memory {
+    const room = this.#decoder.room();
+    if (this.#room.bytes !== room) this.#room = new Memory(room);
+    else if (this.#room.address === null) this.#room = Memory.pinned(room);
+    return this.#room;
   }
 
   /** A read gave nothing; true: that is the end. */

@@ -4,7 +4,10 @@
  * @module
  */
 
-import { fullGrant } from "./libc.ts";
+import { fullGrant, whenOpened } from "./libc.ts";
+
+let granted = false;
+whenOpened(() => granted = fullGrant());
 
 /**
  * Bytes with their address, where that may be used.
@@ -17,7 +20,7 @@ import { fullGrant } from "./libc.ts";
  * import { Memory } from "@ipc/core/sys";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(Memory.pinned(4096).bytes.byteLength, 4096);
+ * assertEquals(Memory.pinned(new Uint8Array(4096)).bytes.byteLength, 4096);
  * assertEquals(new Memory(new Uint8Array(3)).address, null);
  * ```
  */
@@ -33,9 +36,8 @@ export class Memory {
     this.address = address;
   }
 
-  /** Takes `length` bytes that nobody else gets; without an address under a scoped grant of FFI. */
-  static pinned(length: number): Memory {
-    const bytes = new Uint8Array(length);
-    return new Memory(bytes, fullGrant() ? Deno.UnsafePointer.of(bytes) : null);
+  /** The same for bytes that nobody else has; without an address under a scoped grant of FFI. */
+  static pinned(bytes: Uint8Array): Memory {
+    return new Memory(bytes, granted ? Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>) : null);
   }
 }

@@ -2,7 +2,7 @@
 
 import type { TortureEnds, TortureMechanism, TortureProgram, TortureRole } from "./torture.ts";
 import type { TorturePlan } from "./_torture_child.ts";
-import { Expectation, Messages } from "./_torture_messages.ts";
+import { Expectation, Messages, type MessagesOptions } from "./_torture_messages.ts";
 import { receive, send, type Tally } from "./_torture_players.ts";
 import type { Random } from "./_random.ts";
 import { describe } from "./_trial.ts";
@@ -44,7 +44,7 @@ export interface SideOptions {
   random: Random;
   /** What the processes that were started do. */
   role: TortureRole;
-  /** The number of this process among those that were started, from 1; for the starter how many there are. */
+  /** The number of the started process at this or, for the starter, at the far end; from 1. */
   lane: number;
   /** Whether this process is the one that started the others. */
   starter: boolean;
@@ -66,11 +66,12 @@ export function expectationOf(
   seed: number,
   lanes: readonly number[],
 ): Expectation {
-  return new Expectation(lanes.map((lane) => sequence(mechanism, seed, lane, lanes.length > 1)));
+  return new Expectation(lanes.map((lane) => sequence(mechanism, seed, lane)));
 }
 
-function sequence(mechanism: TortureMechanism, seed: number, lane: number, marked: boolean) {
-  return { seed, lane, longest: mechanism.longest, bytes: mechanism.bytes, marked };
+function sequence(mechanism: TortureMechanism, seed: number, lane: number): MessagesOptions {
+  const { longest, bytes, senders = 1 } = mechanism;
+  return { seed, lane, longest, bytes, marked: lane > 0 && senders > 1 };
 }
 
 /** Plays one side to its end; closes nothing. */
@@ -87,8 +88,7 @@ export async function play(ends: TortureEnds, options: SideOptions): Promise<voi
   const side = { mayBlock, tally, onMessage };
   const tasks: Promise<unknown>[] = [];
   if (sends) {
-    const marked = !starter && (mechanism.senders ?? 1) > 1;
-    const messages = new Messages(sequence(mechanism, seed, starter ? 0 : lane, marked));
+    const messages = new Messages(sequence(mechanism, seed, starter ? 0 : lane));
     tasks.push(send(ends.sender!, messages, count, { ...side, random: random.fork() }));
   }
   if (receives) {

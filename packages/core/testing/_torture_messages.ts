@@ -143,20 +143,28 @@ function difference(a: Uint8Array, b: Uint8Array, from: number, to: number): num
 
 /** All that may come out of one channel: the messages of one sender, or of several mixed. */
 export class Expectation {
-  readonly lanes: ReadonlyMap<number, Messages>;
+  readonly #all: ReadonlyMap<number, Messages>;
+  /** Those of whom more is to come. */
+  readonly lanes: Map<number, Messages>;
   readonly #marked: boolean;
 
   constructor(senders: readonly MessagesOptions[]) {
-    this.lanes = new Map(senders.map((options) => [options.lane, new Messages(options)]));
-    this.#marked = senders.length > 1;
+    this.#all = new Map(senders.map((options) => [options.lane, new Messages(options)]));
+    this.lanes = new Map(this.#all);
+    this.#marked = senders.some(({ marked }) => marked);
+  }
+
+  /** This one died: what it had sent may still come. */
+  forget(lane: number): void {
+    this.lanes.delete(lane);
   }
 
   /** Compares what came with what has to come next. */
   check(got: Uint8Array): void {
     const lane = this.#marked
       ? new DataView(got.buffer, got.byteOffset, got.byteLength).getUint32(0, true)
-      : this.lanes.keys().next().value!;
-    const messages = this.lanes.get(lane);
+      : this.#all.keys().next().value!;
+    const messages = this.#all.get(lane);
     if (messages === undefined) throw new Error(`Expected a message of a known sender, got one of ${lane}`);
     messages.check(got);
   }

@@ -8,3 +8,4 @@ export * from "./conformance.ts";
 export * from "./faults.ts";
 export * from "./leak_check.ts";
 export * from "./memory_channel.ts";
+export * from "./torture.ts";

@@ -79,6 +79,8 @@ export interface TortureOptions {
   seed?: number | undefined;
   /** How much of it, 1 for a thousand kills; the environment's `IPC_TEST_SCALE` unless told. */
   scale?: number | undefined;
+  /** How much of that, where a package tortures a second variant of the same thing; all of it unless told. */
+  share?: number | undefined;
   /** Only these parts, by their title or the first word of it; all unless told. */
   only?: readonly string[] | undefined;
   /** Flags of `deno run` for started processes, such as `--config`, behind `-A`. */
@@ -111,8 +113,8 @@ export function torture(mechanism: TortureMechanism, options: TortureOptions = {
       name: `${mechanism.name} under torture: ${part.title}`,
       ignore,
       fn: async () => {
-        const { seed = anySeed(), scale = testScale(), flags = [] } = options;
-        await part.run(mechanism, { seed, scale, flags });
+        const { seed = anySeed(), scale = testScale(), share = 1, flags = [] } = options;
+        await part.run(mechanism, { seed, scale: scale * share, flags });
       },
     });
   }

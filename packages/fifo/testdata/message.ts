@@ -2,10 +2,13 @@
 
 import type { Bytes } from "@ipc/core";
 
+/** From here on a writer's messages are mostly long: it is to be killed inside of one. */
+export const FIRST_VICTIM = 10;
+
 /** The message `number` of writer `id`: 8 to `longest` bytes, small ones more often. */
 export function makeMessage(id: number, number: number, longest: number): Bytes {
   const dice = scatter(id * 7919 + number);
-  const span = dice % 4 === 0 ? longest : dice % 4 === 1 ? 16_384 : 512;
+  const span = dice % 4 === 0 || id >= FIRST_VICTIM ? longest : dice % 4 === 1 ? 16_384 : 512;
   const words = new Uint32Array(2 + scatter(dice) % Math.max(1, Math.min(span, longest) / 4 - 2));
   words[0] = id;
   words[1] = number;
