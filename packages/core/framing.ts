@@ -38,12 +38,12 @@ export interface Framing {
  * Finds the messages in a stream of bytes that arrives in any pieces.
  *
  * Bytes go in through {@linkcode Decoder.push}, or without a copy: read into {@linkcode Decoder.room}, then
- * {@linkcode Decoder.commit} what arrived. Messages that come out may share an `ArrayBuffer`, and nothing
- * is ever written into them again. Transferring that buffer away would take the siblings and the bytes that
- * have not been delivered along: copy a message before you transfer it.
+ * {@linkcode Decoder.commit} what arrived. Nothing is ever written into a message that came out. Messages may
+ * share an `ArrayBuffer` with others that came out, never with bytes that did not: transferring it away takes
+ * no more than those along, so copy a message before you transfer it.
  */
 export interface Decoder {
-  /** Free space to read the next bytes into: at least 4 KiB, not touched by the decoder until `commit`. */
+  /** Free space to read the next bytes into: at least 4 KiB that nobody else has or gets before `commit`. */
   room(): Bytes;
   /** The first `length` bytes of the last `room()` have arrived. */
   commit(length: number): void;

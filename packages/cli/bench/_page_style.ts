@@ -17,7 +17,7 @@ body {
   margin: 0; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif;
 }
-main { max-width: 1180px; margin: 0 auto; padding: 40px 24px 64px; }
+main { max-width: 1240px; margin: 0 auto; padding: 40px 24px 64px; }
 h1 { font-size: 30px; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 12px; }
 h2 { font-size: 20px; margin: 48px 0 12px; }
 h3 { font-size: 15px; margin: 24px 0 8px; }
@@ -35,12 +35,12 @@ caption { text-align: left; font-weight: 600; padding-bottom: 8px; }
 thead th { color: var(--soft); font-size: 13px; text-align: right; }
 .panel, .versus {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; border-spacing: 0;
-  border-collapse: separate; padding: 14px 16px; flex: 1 1 480px; display: block; overflow-x: auto;
+  border-collapse: separate; padding: 14px 16px; flex: 1 1 540px; display: block; overflow-x: auto;
 }
-.panel th:first-child { width: 150px; padding-right: 12px; }
-.panel .plot { padding: 0; width: 240px; text-align: left; }
-.panel td:nth-child(3) { width: 84px; padding-left: 12px; }
-.panel .ratio, .panel thead th:last-child { width: 70px; padding-left: 12px; }
+.panel tr > th:first-child { width: 144px; padding-right: 10px; }
+.panel .plot { padding: 0; width: 220px; text-align: left; }
+.panel td:nth-child(3) { width: 88px; padding-left: 10px; }
+.panel .ratio, .panel thead th:last-child { width: 68px; padding-left: 10px; }
 .panel .group th { font-weight: 600; padding-top: 8px; color: var(--ink); }
 .panel tbody tr:not(.group) th { padding-left: 12px; }
 .panel tbody td, .panel tbody th { line-height: 22px; }

@@ -14,39 +14,40 @@ export interface Scale {
 }
 
 /** In pixels. */
-const WIDTH = 240;
+const WIDTH = 220;
 const HEIGHT = 22;
 const MIDDLE = HEIGHT / 2;
-/** Labels that would come closer than this, in pixels, are left out. */
-const APART = 44;
+/** About the width of a character of a label, and the least room between two, in pixels. */
+const LABEL = { character: 6, apart: 12 };
 
 function x(scale: Scale, value: number): number {
   return Math.round(scale.at(value) * WIDTH * 10) / 10;
 }
 
-/** The numbers that the scale shows: 1, 2 or 5 times a power of ten; without the 2 and 5 where they are many. */
-function ticks(scale: Scale): number[] {
-  for (const steps of [[1, 2, 5], [1, 3], [1]]) {
-    const found: number[] = [];
-    for (let power = Math.floor(Math.log10(scale.low)); power <= Math.log10(scale.high); power++) {
-      for (const step of steps) {
-        const value = step * 10 ** power;
-        if (value >= scale.low && value <= scale.high) found.push(value);
-      }
+/** The numbers that the scale shows: 1, 2 and 5 times the powers of ten, or fewer where they would touch. */
+function ticks(scale: Scale, chart: Chart): number[] {
+  for (const steps of [[1, 2, 5], [1, 3]]) {
+    const found = multiples(scale, steps);
+    const room = (value: number) => label(value, chart).length * LABEL.character + LABEL.apart;
+    if (found.every((value, at) => at === 0 || x(scale, value) - x(scale, found[at - 1]!) >= room(value))) {
+      return found;
     }
-    const near = found.some((value, at) => at > 0 && x(scale, value) - x(scale, found[at - 1]!) < APART);
-    if (!near || steps.length === 1) return found;
   }
-  return [];
+  return multiples(scale, [1]);
+}
+
+function multiples({ low, high }: Scale, steps: readonly number[]): number[] {
+  const found: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    found.push(...steps.map((step) => step * 10 ** power));
+  }
+  return found.filter((value) => value >= low && value <= high);
 }
 
 /** The scale above the strips. */
 export function axis(scale: Scale, chart: Chart): string {
-  const labels = ticks(scale).map((value) => {
-    const at = x(scale, value);
-    // A label at the edge leans inwards.
-    const anchor = at < APART / 2 ? "start" : at > WIDTH - APART / 2 ? "end" : "middle";
-    return `<text x="${at}" y="11" text-anchor="${anchor}">${label(value, chart)}</text>`;
+  const labels = ticks(scale, chart).map((value) => {
+    return `<text x="${x(scale, value)}" y="11" text-anchor="middle">${label(value, chart)}</text>`;
   });
   return `<svg width="${WIDTH}" height="14" viewBox="0 0 ${WIDTH} 14" aria-hidden="true">${labels.join("")}</svg>`;
 }
@@ -60,7 +61,7 @@ function label(value: number, { unit }: Chart): string {
 /** The rounds of one line: from the lowest to the highest, with a point for the best. */
 export function strip(result: Result, chart: Chart, scale: Scale, reference: number | undefined): string {
   const { kind, best, range: [low, high], goal } = result;
-  const parts: string[] = ticks(scale).map((value) => {
+  const parts: string[] = ticks(scale, chart).map((value) => {
     return `<line class="grid" x1="${x(scale, value)}" x2="${x(scale, value)}" y1="0" y2="${HEIGHT}"/>`;
   });
   if (reference !== undefined) {

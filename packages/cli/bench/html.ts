@@ -19,7 +19,9 @@ import { axis, strip } from "./_plot.ts";
 import { type Chart, charts } from "./contestant.ts";
 import { describeMode, type Mode, modesOf, type Report, type Result } from "./report.ts";
 
+/** As a title, and within a line. */
 const MODES = { pinned: "One CPU", free: "Free" } as const;
+const SMALL = { pinned: "one CPU", free: "free" } as const;
 
 /** The whole page. */
 export function page(report: Report): string {
@@ -80,7 +82,7 @@ function goals(report: Report, subjects: readonly string[]): string {
 <thead>
 <tr><th></th><th></th>${subjects.map((name) => `<th colspan="${modes.length}">${text(name)}</th>`).join("")}</tr>
 <tr><th>times C’s figure</th><th>goal</th>${
-    subjects.map(() => modes.map((mode) => `<th>${MODES[mode].toLowerCase()}</th>`).join("")).join("")
+    subjects.map(() => modes.map((mode) => `<th>${SMALL[mode]}</th>`).join("")).join("")
   }</tr>
 </thead>
 <tbody>
@@ -167,7 +169,7 @@ function peers(report: Report, modes: readonly Mode[], subjects: readonly string
       const rows = compareToPeers(report, mode, subject, isAsync);
       if (rows.length === 0) return "";
       return `<table class="versus">
-<caption>${text(subject)} <span>${MODES[mode].toLowerCase()}</span></caption>
+<caption>${text(subject)} <span>${SMALL[mode]}</span></caption>
 <thead><tr><th>so many times as fast as</th><th>round trip</th><th>messages</th><th>64 KiB</th><th>1 MiB</th></tr></thead>
 <tbody>
 ${

@@ -98,7 +98,7 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   /**
    * Receives at least one message and all that are there now; an empty array is the end.
    *
-   * Messages of one batch may share an `ArrayBuffer`: copy one before you transfer it.
+   * Messages may share an `ArrayBuffer` with others that were received: copy one before you transfer it.
    */
   async receiveBatch(options: ReceiveBatchOptions = {}): Promise<In[]> {
     const { max } = options;

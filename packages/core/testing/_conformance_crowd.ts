@@ -32,6 +32,11 @@ export const crowd: readonly Check[] = [
   { promise: 6, title: "calls that all succeed at once leave timers running", run: starvation },
   { promise: 8, title: "received buffers are never written again", run: stays },
   { promise: 8, title: "what a receiver does to one message leaves the others", run: independent },
+  {
+    promise: 8,
+    title: "a received message whose buffer is transferred away takes none with it",
+    run: transferred,
+  },
 ];
 
 /** Files are read through the pool that waits must not fill; more at once than one worker of it could serve. */
@@ -174,4 +179,22 @@ async function independent(trial: Trial): Promise<void> {
   await trial.receives(receiver, messages.slice(1, 2), "a message after one that was written into");
   await trial.receives(receiver, messages.slice(2), "the messages after that");
   await trial.works(pair, "after a message was written into");
+}
+
+async function transferred(trial: Trial): Promise<void> {
+  const { sender, receiver } = await trial.open();
+  const sizes = Array.from({ length: trial.times(300) }, () => Math.max(1, trial.size(sender) % 20_000));
+  const messages = sizes.map((size, index) => pattern(index, size));
+  const sending = ignored(sender.sendBatch(messages));
+  let next = 0;
+  while (next < messages.length) {
+    const batch = trial.random.oneIn(3)
+      ? await trial.within(receiver.receiveBatch(), "a batch", 5)
+      : [await trial.within(receiver.receive(), "a receive", 5)];
+    for (const message of batch) expectBytes(message, messages[next++]!, `message ${next}`);
+    if (batch.length > 0 && trial.random.oneIn(2)) {
+      structuredClone(batch[0], { transfer: [batch[0]!.buffer] });
+    }
+  }
+  await trial.within(sending, "the sends resolve");
 }

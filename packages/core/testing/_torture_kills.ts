@@ -173,8 +173,11 @@ async function orphan({ mechanism, session, random, seed, tally, doing }: Round)
   const { module, export: name } = mechanism;
   const { flags } = session;
   doing.push(`started one to start another to ${role}`);
+  // What it makes for its time nobody removes.
+  const folder = await Deno.makeTempDir();
   const host = new Deno.Command(Deno.execPath(), {
     args: command({ task: "host", module, export: name, seed, flags, role, count: ENDLESS }),
+    env: { TMPDIR: folder },
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
@@ -199,6 +202,7 @@ async function orphan({ mechanism, session, random, seed, tally, doing }: Round)
     "the process that was left to end",
     giveUp,
   );
+  await Deno.remove(folder, { recursive: true });
   if (!killed || last?.verdict !== "fine" || last.pid !== survivor) {
     throw new Error(`Expected the process that was left to be fine, it told ${JSON.stringify(last)}`);
   }
