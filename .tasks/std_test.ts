@@ -69,7 +69,20 @@ Deno.test("assertRejects refuses what resolves, what throws at once, and another
 });
 
 Deno.test("parseArgs sorts the arguments of a command with verbs", () => {
-  const args = ["send", "mq:/jobs", "007", "-v", "-t", "5", "--tag=a", "--tag", "b", "--no-newline", "--", "--raw"];
+  const args = [
+    "send",
+    "mq:/jobs",
+    "007",
+    "-v",
+    "-t",
+    "5",
+    "--tag=a",
+    "--tag",
+    "b",
+    "--no-newline",
+    "--",
+    "--raw",
+  ];
   const parsed = parseArgs(args, {
     string: ["_", "timeout", "tag", "mode"],
     boolean: ["verbose", "newline", "json"],

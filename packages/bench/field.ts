@@ -5,7 +5,7 @@ import { ownContestant, workerCommand } from "../cli/bench/own.ts";
 import type { Missing } from "../cli/bench/report.ts";
 import type { Field } from "../cli/bench/verb.ts";
 import { type Baseline, baselines, type Goals } from "./baselines.ts";
-import { findPeers, versionOf } from "./peers.ts";
+import { findPeers, findProgram, type Program } from "./peers.ts";
 
 const cCases: readonly Case[] = [
   { chart: "roundTrip", name: "C", test: "trip" },
@@ -25,9 +25,9 @@ const mixedCases: readonly Case[] = [
 /** Puts the field together; programs are compiled into `folder`. */
 export async function invite(names: readonly string[], folder: string): Promise<Field> {
   const { contestants: peers, versions, missing } = await findPeers();
-  const compiler = await versionOf("cc", ["-dumpfullversion"]) ?? await versionOf("cc", ["--version"]);
+  const compiler = await findProgram("cc", ["--version"]);
   if (compiler === undefined) missing.push({ what: "C", why: "there is no cc" });
-  else versions.cc = compiler;
+  else versions.cc = compiler.version;
   const contestants: Contestant[] = [];
   const compiled = new Map<string, string | undefined>();
   for (const name of names) {
@@ -39,7 +39,7 @@ export async function invite(names: readonly string[], folder: string): Promise<
       continue;
     }
     const { program } = baseline;
-    if (!compiled.has(program)) compiled.set(program, await compile(program, folder, missing));
+    if (!compiled.has(program)) compiled.set(program, await compile(compiler, program, folder, missing));
     const path = compiled.get(program);
     contestants.push(...path === undefined ? [own] : withC(own, baseline, path));
   }
@@ -63,10 +63,15 @@ function withGoal(each: Case, goals: Goals): Case {
 }
 
 /** Compiles a program of ours; `undefined`: it could not be. */
-async function compile(program: string, folder: string, missing: Missing[]): Promise<string | undefined> {
+async function compile(
+  { path: cc }: Program,
+  program: string,
+  folder: string,
+  missing: Missing[],
+): Promise<string | undefined> {
   const source = new URL(`./c/${program}.c`, import.meta.url).pathname;
   const path = `${folder}/${program}`;
-  const { success, stderr } = await new Deno.Command("cc", {
+  const { success, stderr } = await new Deno.Command(cc, {
     args: ["-O2", "-Wall", "-o", path, source],
     stdin: "null",
   }).output();

@@ -7,14 +7,14 @@ import type { Missing } from "../cli/bench/report.ts";
 /** Another way. A new one adds a row. */
 interface Peer {
   readonly subject: string;
-  /** The program that it needs, and what is printed in the report as its version. */
+  /** The program that it needs. */
   readonly program: "Deno" | "Node" | "Python";
   readonly args: readonly string[];
 }
 
+/** What else is needed, and how it tells its version. Deno puts itself into PATH as `node` where there is none. */
 const programs = {
-  Deno: { command: Deno.execPath(), args: [] },
-  Node: { command: "node", args: ["--version"] },
+  Node: { command: "node", args: ["-p", "process.versions.deno ? '' : process.version"] },
   Python: { command: "python3", args: ["--version"] },
 } as const;
 
@@ -59,33 +59,46 @@ export async function findPeers(): Promise<{
 }> {
   const versions: Record<string, string> = {};
   const missing: Missing[] = [];
-  for (const name of ["Node", "Python"] as const) {
-    const { command, args } = programs[name];
-    const version = await versionOf(command, args);
-    if (version !== undefined) versions[name] = version;
+  const paths: Record<string, string> = { Deno: Deno.execPath() };
+  for (const [name, { command, args }] of Object.entries(programs)) {
+    const found = await findProgram(command, args);
+    if (found === undefined) continue;
+    versions[name] = found.version;
+    paths[name] = found.path;
   }
   const contestants = peers.flatMap(({ subject, program, args }): Contestant[] => {
-    const { command } = programs[program];
-    if (program === "Deno" || program in versions) {
-      return [{ subject, kind: "peer", command, args, cases: casesOf[program] }];
-    }
-    missing.push({ what: subject, why: `there is no ${command}` });
+    const command = paths[program];
+    if (command !== undefined) return [{ subject, kind: "peer", command, args, cases: casesOf[program] }];
+    missing.push({ what: subject, why: `there is no ${programs[program as "Node" | "Python"].command}` });
     return [];
   });
   return { contestants, versions, missing };
 }
 
-/** The version that a program tells; `undefined`: there is no such program. */
-export async function versionOf(command: string, args: readonly string[]): Promise<string | undefined> {
-  try {
-    const { stdout, success } = await new Deno.Command(command, {
-      args: [...args],
-      stdin: "null",
-      stderr: "null",
-    }).output();
-    const text = new TextDecoder().decode(stdout);
-    return success ? /\d+(\.\d+)+/.exec(text)?.[0] ?? "?" : undefined;
-  } catch {
-    return undefined;
+/** A program that was found. */
+export interface Program {
+  /** Where it is. */
+  readonly path: string;
+  /** The version that it tells. */
+  readonly version: string;
+}
+
+/** Looks for a program in PATH, and asks it for its version; `undefined`: there is none. */
+export async function findProgram(name: string, args: readonly string[]): Promise<Program | undefined> {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+    const path = `${folder}/${name}`;
+    try {
+      const { stdout, success } = await new Deno.Command(path, {
+        args: [...args],
+        stdin: "null",
+        stderr: "null",
+      })
+        .output();
+      const version = /\d+(\.\d+)+/.exec(new TextDecoder().decode(stdout))?.[0];
+      if (success && version !== undefined) return { path, version };
+    } catch {
+      // Not here.
+    }
   }
+  return undefined;
 }

@@ -19,9 +19,10 @@ export function takeProcess(): Process {
   const ignored = ignoredSignals();
   const listeners = new Map<Deno.Signal, () => void>();
   for (const [name, number] of SIGNALS) {
-    // What nohup, or a shell that starts us in the background, has told us to ignore stays ignored.
-    if (ignored & (1n << BigInt(number - 1))) continue;
-    const listener = () => {
+    // What nohup, or a shell that starts us in the background, has told us to ignore stays ignored: by a
+    // listener, for the first one of any signal makes Deno catch them all.
+    const ignore = (ignored & (1n << BigInt(number - 1))) !== 0n;
+    const listener = ignore ? () => {} : () => {
       if (abort.signal.aborted) Deno.exit(128 + number);
       abort.abort(new Interrupted(name, number));
     };

@@ -52,6 +52,8 @@ export function start(args: readonly string[], input: string | Uint8Array | null
     stdout: "piped",
     stderr: "piped",
     env: { NO_COLOR: "1" },
+    // A test that waits for it then fails, and does not hang.
+    signal: AbortSignal.timeout(60_000),
   }).spawn();
   if (input !== null) {
     const writer = process.stdin.getWriter();
@@ -95,8 +97,8 @@ export function install(dir: string): void {
 export async function shell(script: string): Promise<Finished> {
   using dir = folder();
   install(dir.path);
-  const { code, signal, stdout, stderr } = await new Deno.Command("sh", {
-    args: ["-c", script],
+  const { code, signal, stdout, stderr } = await new Deno.Command("timeout", {
+    args: ["60", "sh", "-c", script],
     stdin: "null",
     env: { NO_COLOR: "1", PATH: `${dir.path}:${Deno.env.get("PATH")}` },
   }).output();

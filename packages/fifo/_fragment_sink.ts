@@ -27,8 +27,8 @@ interface Rest extends Message {
 export class FragmentSink implements Sink {
   readonly maxMessageSize: number;
   readonly #descriptor: Descriptor;
-  readonly #pinned = Memory.pinned(LONGEST_WRITE);
-  readonly #chunk: Uint8Array = this.#pinned.bytes;
+  readonly #chunk = new Uint8Array(LONGEST_WRITE);
+  readonly #pinned: Memory = Memory.pinned(this.#chunk);
   /** Claimed with the first message in fragments: most writers never send one. */
   #writer: number | undefined;
   #number = 0;

@@ -112,8 +112,6 @@ export class FragmentDecoder extends ArenaDecoder {
   #lost = false;
   /** How long the last message in fragments was: they come in rows. */
   #usual = 0;
-  /** The chunk from which a message was handed out: it is not used again. */
-  #shared: Bytes | undefined;
 
   constructor(max: number) {
     super(LONGEST_WRITE);
@@ -149,12 +147,6 @@ export class FragmentDecoder extends ArenaDecoder {
     return truncated(partial, "the writer went away inside a message");
   }
 
-  override room(): Bytes {
-    // Fragments are copied out: their memory can be read into again.
-    if (this.start === this.filled && this.#shared !== this.chunk) this.start = this.filled = 0;
-    return super.room();
-  }
-
   next(): Bytes | undefined {
     while (true) {
       const { chunk, start } = this;
@@ -163,16 +155,17 @@ export class FragmentDecoder extends ArenaDecoder {
       const word = readU32(chunk, start);
       if (word <= LONGEST_WHOLE) {
         if (have < PREFIX + word) return undefined;
+        if (word <= this.#max) return this.deliver(start + PREFIX, word, start + PREFIX + word);
         this.start = start + PREFIX + word;
-        if (word > this.#max) throw tooLong(word, this.#max);
-        this.#shared = chunk;
-        return this.view(start + PREFIX, word);
+        throw tooLong(word, this.#max);
       }
       const length = word & LENGTH;
       if ((word & FRAGMENT) === 0 || (word & UNUSED) !== 0 || length > LONGEST_PIECE) throw this.#lose();
       if (have < HEADER + length) return undefined;
       this.start = start + HEADER + length;
       const message = this.#fragment(word, start + PREFIX, length);
+      // Fragments are copied out: their memory can be read into again.
+      if (this.start === this.filled) this.start = this.filled = 0;
       if (message !== undefined) return message;
     }
   }
@@ -199,7 +192,7 @@ export class FragmentDecoder extends ArenaDecoder {
       );
     }
     partial.append(
-      new Uint8Array(this.buffer, at + HEADER - PREFIX, length),
+      this.chunk.subarray(at + HEADER - PREFIX, at + HEADER - PREFIX + length),
       this.open > FEW ? 0 : this.#usual,
     );
     if (!last) return undefined;

@@ -124,6 +124,16 @@ Deno.test("FIFO-008: no writer: receiveSync waits for the first one, without spi
     await late.status;
   }));
 
+Deno.test("FIFO-008: no writer: receive waits for the first one, without spinning", () =>
+  inFolder(async (path) => {
+    await using reader = await Fifo.open(path, "read");
+    const before = process.cpuUsage();
+    await assertRejects(() => reader.receive({ timeout: 400 }), TimeoutError);
+    const { user, system } = process.cpuUsage(before);
+    assert(user + system < 300_000);
+    assertEquals(reader.ended, false);
+  }));
+
 Deno.test("FIFO-009: writer open, empty, read: EAGAIN, not the end", () =>
   inFolder(async (path) => {
     const reader = rawOpen(path, abi.O_RDONLY);

@@ -41,7 +41,8 @@ function overConnection(connection: Deno.Conn): SyncChannel<Uint8Array, Bytes> {
 const stdio: DemoMechanism = {
   name: "stdio",
   near({ command, args, signal }) {
-    const child = new Deno.Command(command, { args: args(), stdin: "piped", stdout: "piped", signal }).spawn();
+    const child = new Deno.Command(command, { args: args(), stdin: "piped", stdout: "piped", signal })
+      .spawn();
     return Promise.resolve(overStreams(child.stdout, child.stdin));
   },
   far: () => overStreams(Deno.stdin.readable, Deno.stdout.writable),

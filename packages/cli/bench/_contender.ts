@@ -34,10 +34,17 @@ export class Contender {
   }
 
   /** Starts one; `prefix` is the command that starts commands, such as taskset. */
-  static async start(contestant: Contestant, prefix: readonly string[], signal: AbortSignal): Promise<Contender> {
+  static async start(
+    contestant: Contestant,
+    prefix: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Contender> {
     const contender = new Contender(contestant, prefix);
     try {
-      const { ready, pids } = await contender.#answer<{ ready: boolean; pids: number[] }>(PATIENCE.start, signal);
+      const { ready, pids } = await contender.#answer<{ ready: boolean; pids: number[] }>(
+        PATIENCE.start,
+        signal,
+      );
       if (!ready) throw new Error("it does not say that it is ready");
       contender.#pids = pids;
       return contender;
@@ -99,7 +106,9 @@ export class Contender {
       const { done, value } = await this.#lines.read();
       if (done) {
         const said = (await this.#complaints).trim().split("\n");
-        throw new Error(said.find((line) => line.includes("rror")) ?? (said[0] || "it ended without an answer"));
+        throw new Error(
+          said.find((line) => line.includes("rror")) ?? (said[0] || "it ended without an answer"),
+        );
       }
       this.#rest += value;
       if (end === -1 && this.#rest.length > COMPLAINTS) throw new Error("it says something else");
@@ -112,8 +121,9 @@ export class Contender {
 }
 
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
+  // Whoever stops waiting does not want to hear of it any more.
   promise.catch(() => {});
+  signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });

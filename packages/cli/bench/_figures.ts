@@ -21,8 +21,8 @@ export function threeDigits(value: number): string {
 }
 
 /** By how much the worst round was worse than the best, in percent. */
-export function spread({ best, range: [low, high] }: Result): string {
-  const worst = best === low ? high / low : high / low;
+export function spread({ range: [low, high] }: Result): string {
+  const worst = high / low;
   const percent = Math.round((worst - 1) * 100);
   return percent < 1000 ? `${percent} %` : `${threeDigits(worst)}×`;
 }
@@ -33,6 +33,12 @@ export function goalText(result: Result): string {
   if (goal === undefined) return "";
   const lower = chartOf(chart).better === "lower";
   return `${lower ? "≤" : "≥"} ${goal.toC}`;
+}
+
+/** What was done, within a sentence: `round trip, 64 B, sync`. */
+export function inWords({ chart, name }: Result): string {
+  const { title } = chartOf(chart);
+  return `${title[0]!.toLowerCase()}${title.slice(1)}, ${name}`;
 }
 
 /** A chart by its name. */
@@ -46,7 +52,10 @@ export function resultsIn(report: Report, mode: Mode, chart: Chart): Result[] {
 }
 
 /** Where figures of a chart lie between 0 and 1, on a logarithmic scale that both modes share. */
-export function scaleOf(report: Report, chart: Chart): { low: number; high: number; at(value: number): number } {
+export function scaleOf(
+  report: Report,
+  chart: Chart,
+): { low: number; high: number; at(value: number): number } {
   const values = report.results.filter((result) => result.chart === chart.name).flatMap(({ range }) => range);
   let low = Math.min(...values) / 1.15;
   let high = Math.max(...values) * 1.15;
@@ -55,35 +64,34 @@ export function scaleOf(report: Report, chart: Chart): { low: number; high: numb
   return { low, high, at: (value) => Math.log(value / low) / Math.log(high / low) };
 }
 
-/** How ours compare with the other ways, best against best. */
+/** How a mechanism of ours compares with another way. */
 export interface Comparison {
   /** The other way. */
   readonly peer: string;
-  /** Times faster, for each chart; `undefined`: not measured. */
+  /** Whether it blocks its threads; it is compared with ours doing so, and otherwise with ours awaiting. */
+  readonly blocks: boolean;
+  /** How many times as fast ours is, for each chart; `undefined`: not measured. */
   readonly times: readonly (number | undefined)[];
 }
 
-/** Compares the ways of one mechanism that `accepts` names with each peer. */
-export function compareToPeers(
-  report: Report,
-  mode: Mode,
-  subject: string,
-  accepts: (result: Result) => boolean,
-): Comparison[] {
-  const peers = new Set(report.results.filter(({ kind }) => kind === "peer").map(({ subject }) => subject));
-  return [...peers].map((peer) => {
+/** The ways of ours that are compared with others. */
+const LIKE = { blocking: ["sync"], awaiting: ["async", "awaiting each"] } as const;
+
+/** Compares one mechanism with every other way, like with like. */
+export function compareToPeers(report: Report, mode: Mode, subject: string): Comparison[] {
+  const peers = new Map(
+    report.results.filter(({ kind }) => kind === "peer").map((each) => [each.subject, each]),
+  );
+  return [...peers].map(([peer, { name }]) => {
+    const blocks = name === "blocking";
+    const like: readonly string[] = blocks ? LIKE.blocking : LIKE.awaiting;
     const times = charts.map((chart) => {
-      const all = resultsIn(report, mode, chart);
-      const best = (results: Result[]) => {
-        const values = results.map(({ best }) => best);
-        return chart.better === "lower" ? Math.min(...values) : Math.max(...values);
-      };
-      const ours = all.filter((each) => each.kind === "ours" && each.subject === subject && accepts(each));
-      const theirs = all.filter((each) => each.subject === peer);
-      if (ours.length === 0 || theirs.length === 0) return undefined;
-      return chart.better === "lower" ? best(theirs) / best(ours) : best(ours) / best(theirs);
+      const ours = resultsIn(report, mode, chart).find((each) => {
+        return each.kind === "ours" && each.subject === subject && like.includes(each.name);
+      });
+      return ours?.toPeers?.[peer];
     });
-    return { peer, times };
+    return { peer, blocks, times };
   });
 }
 
@@ -92,16 +100,13 @@ export function subjectsOf(report: Report): string[] {
   return [...new Set(report.results.filter(({ kind }) => kind === "ours").map(({ subject }) => subject))];
 }
 
-/** Whether neither end blocks its thread, as with most peers. */
-export function isAsync({ name }: Result): boolean {
-  return name === "async" || name === "awaiting each";
-}
-
 /** What was measured, on what, and how, in a few lines. */
 export function circumstances(report: Report): string[] {
   const { machine, versions, settings } = report;
   return [
-    `${machine.cpu}, ${machine.cpus} ${machine.cpus === 1 ? "CPU" : "CPUs"}, ${machine.kernel} ${machine.arch}`,
+    `${machine.cpu}, ${machine.cpus} ${
+      machine.cpus === 1 ? "CPU" : "CPUs"
+    }, ${machine.kernel} ${machine.arch}`,
     Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(" · "),
     `best of ${settings.rounds} rounds of ${settings.period} ms each, everyone in turn, after a warm-up; ` +
     `load before: ${machine.load.toFixed(2)}`,
@@ -111,5 +116,7 @@ export function circumstances(report: Report): string[] {
 /** Said where other programs were at work; figures are worse then. */
 export function warning({ machine }: Report): string | undefined {
   if (machine.load < 0.5) return undefined;
-  return `Other programs were running (load ${machine.load.toFixed(2)}): these figures are worse than they need be`;
+  return `Other programs were running (load ${
+    machine.load.toFixed(2)
+  }): these figures are worse than they need be`;
 }

@@ -71,5 +71,15 @@ summary { cursor: pointer; color: var(--soft); }
   main { padding: 24px 12px 48px; }
   h1 { font-size: 24px; }
   .panels { gap: 14px; }
+  .panel, .versus { flex-basis: 100%; padding: 12px 10px; font-size: 13px; }
+  .panel { display: table; }
+  .panel tr > th:first-child { width: auto; padding-right: 6px; }
+  .panel .plot { width: 40%; }
+  .panel .plot svg { width: 100%; height: auto; }
+  .panel thead svg { display: none; }
+  .panel td:nth-child(3), .panel .ratio { width: auto; padding-left: 6px; }
+  .goals { font-size: 13px; }
+  .goals th, .goals td { padding-right: 6px; white-space: normal; }
+  .goals td { min-width: 0; white-space: nowrap; }
 }
 `;

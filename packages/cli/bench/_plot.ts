@@ -49,12 +49,20 @@ export function axis(scale: Scale, chart: Chart): string {
   const labels = ticks(scale, chart).map((value) => {
     return `<text x="${x(scale, value)}" y="11" text-anchor="middle">${label(value, chart)}</text>`;
   });
-  return `<svg width="${WIDTH}" height="14" viewBox="0 0 ${WIDTH} 14" aria-hidden="true">${labels.join("")}</svg>`;
+  return `<svg width="${WIDTH}" height="14" viewBox="0 0 ${WIDTH} 14" aria-hidden="true">${
+    labels.join("")
+  }</svg>`;
 }
 
 function label(value: number, { unit }: Chart): string {
   if (unit === "µs") return value >= 1000 ? `${value / 1000} ms` : `${value} µs`;
-  const [step, name] = value >= 1e9 ? [1e9, "G"] : value >= 1e6 ? [1e6, "M"] : value >= 1e3 ? [1e3, "k"] : [1, ""];
+  const [step, name] = value >= 1e9
+    ? [1e9, "G"]
+    : value >= 1e6
+    ? [1e6, "M"]
+    : value >= 1e3
+    ? [1e3, "k"]
+    : [1, ""];
   return `${value / step} ${name}${unit === "bytes/s" ? "B/s" : ""}`.trim();
 }
 
@@ -68,13 +76,17 @@ export function strip(result: Result, chart: Chart, scale: Scale, reference: num
     if (goal !== undefined) {
       const bound = Math.max(0, Math.min(WIDTH, x(scale, reference * goal.toC)));
       const [from, to] = chart.better === "lower" ? [0, bound] : [bound, WIDTH];
-      parts.push(`<rect class="goal" x="${from}" y="2" width="${(to - from).toFixed(1)}" height="${HEIGHT - 4}"/>`);
+      parts.push(
+        `<rect class="goal" x="${from}" y="2" width="${(to - from).toFixed(1)}" height="${HEIGHT - 4}"/>`,
+      );
     }
     const at = x(scale, reference);
     parts.push(`<line class="c-line" x1="${at}" x2="${at}" y1="0" y2="${HEIGHT}"/>`);
   }
   const at = x(scale, best);
-  parts.push(`<line class="range" x1="${x(scale, low)}" x2="${x(scale, high)}" y1="${MIDDLE}" y2="${MIDDLE}"/>`);
+  parts.push(
+    `<line class="range" x1="${x(scale, low)}" x2="${x(scale, high)}" y1="${MIDDLE}" y2="${MIDDLE}"/>`,
+  );
   // A shape for each kind, so that colours only help.
   if (kind === "c") {
     parts.push(`<path class="point" d="M${at} ${MIDDLE - 5}l5 5l-5 5l-5 -5z"/>`);

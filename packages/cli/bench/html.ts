@@ -6,7 +6,6 @@ import {
   compareToPeers,
   figure,
   goalText,
-  isAsync,
   resultsIn,
   scaleOf,
   spread,
@@ -68,10 +67,13 @@ function goals(report: Report, subjects: readonly string[]): string {
   if (aimed.length === 0) return "";
   const met = aimed.filter(({ goal }) => goal!.met).length;
   const modes = modesOf(report);
-  const lines = new Map(aimed.map((result) => [`${result.chart} ${result.name} ${goalText(result)}`, result]));
+  const lines = new Map(
+    aimed.map((result) => [`${result.chart} ${result.name} ${goalText(result)}`, result]),
+  );
   const cell = (line: Result, subject: string, mode: Mode) => {
     const found = aimed.find((each) => {
-      return each.subject === subject && each.mode === mode && each.chart === line.chart && each.name === line.name;
+      return each.subject === subject && each.mode === mode && each.chart === line.chart &&
+        each.name === line.name;
     });
     if (found === undefined) return "<td></td>";
     return `<td class="${found.goal!.met ? "met" : "missed"}">${mark(found)}${found.toC!.toFixed(2)}</td>`;
@@ -80,7 +82,9 @@ function goals(report: Report, subjects: readonly string[]): string {
 <h2>Against C, the goals <span class="aside">${met} of ${aimed.length} reached</span></h2>
 <div class="scroll"><table class="goals">
 <thead>
-<tr><th></th><th></th>${subjects.map((name) => `<th colspan="${modes.length}">${text(name)}</th>`).join("")}</tr>
+<tr><th></th><th></th>${
+    subjects.map((name) => `<th colspan="${modes.length}">${text(name)}</th>`).join("")
+  }</tr>
 <tr><th>times C’s figure</th><th>goal</th>${
     subjects.map(() => modes.map((mode) => `<th>${SMALL[mode]}</th>`).join("")).join("")
   }</tr>
@@ -89,7 +93,9 @@ function goals(report: Report, subjects: readonly string[]): string {
 ${
     [...lines.values()].map((line) => {
       const title = `${chartOf(line.chart).title}, ${line.name}`;
-      const cells = subjects.map((subject) => modes.map((mode) => cell(line, subject, mode)).join("")).join("");
+      const cells = subjects.map((subject) => modes.map((mode) => cell(line, subject, mode)).join("")).join(
+        "",
+      );
       return `<tr><th>${text(title)}</th><td>${goalText(line)}</td>${cells}</tr>`;
     }).join("\n")
   }
@@ -127,7 +133,9 @@ ${members.map((result) => row(result, chart, scale, reference, compared)).join("
   }).join("\n");
   return `<table class="panel">
 <caption>${MODES[mode]} <span>${text(describeMode(mode, report))}</span></caption>
-<thead><tr><th></th><th class="plot">${axis(scale, chart)}</th><th></th>${compared ? "<th>× C</th>" : ""}</tr></thead>
+<thead><tr><th></th><th class="plot">${axis(scale, chart)}</th><th></th>${
+    compared ? "<th>× C</th>" : ""
+  }</tr></thead>
 ${rows}
 </table>`;
 }
@@ -166,18 +174,20 @@ function mark({ goal }: Result): string {
 function peers(report: Report, modes: readonly Mode[], subjects: readonly string[]): string {
   const blocks = subjects.flatMap((subject) =>
     modes.map((mode) => {
-      const rows = compareToPeers(report, mode, subject, isAsync);
+      const rows = compareToPeers(report, mode, subject);
       if (rows.length === 0) return "";
       return `<table class="versus">
 <caption>${text(subject)} <span>${SMALL[mode]}</span></caption>
 <thead><tr><th>so many times as fast as</th><th>round trip</th><th>messages</th><th>64 KiB</th><th>1 MiB</th></tr></thead>
 <tbody>
 ${
-        rows.map(({ peer, times }) => {
+        rows.map(({ peer, blocks, times }) => {
           const cells = times.map((time) =>
-            time === undefined ? "<td></td>" : `<td class="${time < 1 ? "slower" : "faster"}">${times1(time)}</td>`
+            time === undefined
+              ? "<td></td>"
+              : `<td class="${time < 1 ? "slower" : "faster"}">${times1(time)}</td>`
           );
-          return `<tr><th>${text(peer)}</th>${cells.join("")}</tr>`;
+          return `<tr><th>${text(peer)}${blocks ? ", blocking" : ""}</th>${cells.join("")}</tr>`;
         }).join("\n")
       }
 </tbody>
@@ -186,7 +196,7 @@ ${
   ).filter((block) => block !== "");
   if (blocks.length === 0) return "";
   return `<section>
-<h2>Against other ways <span class="aside">ours awaiting each message at both ends</span></h2>
+<h2>Against other ways <span class="aside">ours awaiting against those that await, blocking against those that block</span></h2>
 <div class="panels">
 ${blocks.join("\n")}
 </div>
@@ -213,7 +223,8 @@ function method(report: Report, modes: readonly Mode[]): string {
     const rows = report.results.filter((result) => result.mode === mode).map((result) => {
       const { subject, name, chart: chartName, best, median, p50, p99, cpu } = result;
       const chart = chartOf(chartName);
-      const latency = (value: number | undefined) => `<td>${value === undefined ? "" : threeDigits(value)}</td>`;
+      const latency = (value: number | undefined) =>
+        `<td>${value === undefined ? "" : threeDigits(value)}</td>`;
       return `<tr><th>${text(chart.title)}</th><th>${text(subject)}</th><th>${text(name)}</th><td>${
         figure(best, chart.unit)
       }</td><td>${figure(median, chart.unit)}</td><td>${spread(result)}</td>${
@@ -244,5 +255,8 @@ ${modes.map(table).join("\n")}
 }
 
 function text(value: string): string {
-  return value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  return value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll(
+    '"',
+    "&quot;",
+  );
 }

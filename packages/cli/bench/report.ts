@@ -34,6 +34,8 @@ export interface Result {
   readonly cpu: number;
   /** So many times the figure of C, the fastest there was for this mechanism in this chart and mode. */
   readonly toC?: number;
+  /** How many times as fast as each other way, for ours. */
+  readonly toPeers?: Readonly<Record<string, number>>;
   /** The goal for `toC`, and whether it was reached. */
   readonly goal?: Goal;
 }
@@ -84,7 +86,9 @@ export interface Report {
 
 /** The modes of a report, in order. */
 export function modesOf(report: Report): Mode[] {
-  return (["pinned", "free"] as const).filter((mode) => report.results.some((result) => result.mode === mode));
+  return (["pinned", "free"] as const).filter((mode) =>
+    report.results.some((result) => result.mode === mode)
+  );
 }
 
 /** What a mode means, in words. */

@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly rounds: number;
   /** How long a round should be, in milliseconds. */
   readonly period: number;
+  /** The least that everyone does before it counts, in milliseconds: compilers need a while. */
+  readonly warmUp: number;
   /** Programs and their versions, besides Deno. */
   readonly versions?: Readonly<Record<string, string>> | undefined;
   /** What is known to be missing already. */
@@ -25,8 +27,6 @@ export interface RunOptions {
 
 /** The most messages of a round; latencies of that many are kept. */
 const MOST = 20_000_000;
-/** The least that everyone does before it counts, in milliseconds. */
-const WARM_UP = 60;
 /** How long a round may take in all, in milliseconds. */
 const DEADLINE = 20_000;
 
@@ -67,7 +67,7 @@ export async function run(options: RunOptions): Promise<Report> {
     machine,
     versions: { Deno: Deno.version.deno, ...versions },
     settings: { rounds, period, cpu },
-    results: compareToC(results, contestants),
+    results: compare(results, contestants),
     missing,
   };
 }
@@ -112,9 +112,11 @@ async function startAll(
 
 function entriesOf(chart: Chart, contenders: readonly Contender[]): Entry[] {
   return contenders.flatMap((contender) => {
-    return contender.contestant.cases.filter((each) => each.chart === chart.name).map(({ test, name, goal }) => {
-      return { contender, test, name, goal, rounds: [], count: 0 };
-    });
+    return contender.contestant.cases.filter((each) => each.chart === chart.name).map(
+      ({ test, name, goal }) => {
+        return { contender, test, name, goal, rounds: [], count: 0 };
+      },
+    );
   });
 }
 
@@ -126,7 +128,7 @@ async function measureChart(
   missing: Missing[],
   told: (part: number, what: string) => void,
 ): Promise<void> {
-  const { rounds, period, signal } = options;
+  const { rounds, signal } = options;
   const steps = (rounds + 1) * entries.length;
   let step = 0;
   for (let round = -1; round < rounds; round++) {
@@ -134,9 +136,15 @@ async function measureChart(
       told(step++ / steps, `${chart.title}: ${describe(entry.contender.contestant)}, ${entry.name}`);
       if (!entry.contender.usable) continue;
       try {
-        if (round < 0) entry.count = await pace(entry, chart, period, signal);
+        if (round < 0) entry.count = await pace(entry, chart, options);
         else {
-          const figures = await entry.contender.measure(entry.test, chart.size, entry.count, DEADLINE, signal);
+          const figures = await entry.contender.measure(
+            entry.test,
+            chart.size,
+            entry.count,
+            DEADLINE,
+            signal,
+          );
           entry.rounds.push({ value: valueOf(chart, entry.count, figures), figures });
         }
       } catch (error) {
@@ -147,8 +155,9 @@ async function measureChart(
   }
 }
 
-/** How many messages fill a round. Finding that out is the warm-up: compilers need a while. */
-async function pace({ contender, test }: Entry, { size }: Chart, period: number, signal: AbortSignal) {
+/** How many messages fill a round. Finding that out is the warm-up. */
+async function pace({ contender, test }: Entry, { size }: Chart, options: RunOptions): Promise<number> {
+  const { period, warmUp, signal } = options;
   let count = Math.max(4, Math.min(100, 4_000_000 / size >> 2));
   let spent = 0;
   while (true) {
@@ -156,7 +165,7 @@ async function pace({ contender, test }: Entry, { size }: Chart, period: number,
     const time = nanoseconds / 1e6;
     spent += time;
     const wanted = Math.max(1, Math.round(count * period / time));
-    if (spent >= WARM_UP && time >= period / 3 || count >= MOST) return Math.min(wanted, MOST);
+    if (spent >= warmUp && time >= period / 3 || count >= MOST) return Math.min(wanted, MOST);
     count = Math.min(wanted, count * 8, MOST);
   }
 }
@@ -190,24 +199,31 @@ function resultsOf(mode: Mode, chart: Chart, entries: readonly Entry[]): Result[
   });
 }
 
-/** Adds how each of ours compares with the fastest C of its mechanism, and whether that is what was aimed at. */
-function compareToC(results: readonly Result[], contestants: readonly Contestant[]): Result[] {
+/** Adds how each of ours compares with C and with the other ways, and brings all into the order of the report. */
+function compare(results: readonly Result[], contestants: readonly Contestant[]): Result[] {
   const order = (result: Result) => contestants.findIndex(({ subject }) => subject === result.subject);
-  const compared = results.map((result): Result => {
-    const { goal, ...rest } = result;
+  const compared = results.map((result) => {
+    if (result.kind !== "ours") return result;
     const lower = charts.find(({ name }) => name === result.chart)!.better === "lower";
-    const c = results.filter((other) => {
-      return other.kind === "c" && other.mode === result.mode && other.chart === result.chart &&
-        other.subject === result.subject;
-    }).map(({ best }) => best);
-    if (result.kind !== "ours" || c.length === 0) return rest;
-    const toC = result.best / (lower ? Math.min(...c) : Math.max(...c));
-    if (goal === undefined) return { ...rest, toC };
-    // As it is shown: 1.204 is not shown as 1.20 and missed.
-    const shown = Math.round(toC * 100) / 100;
-    return { ...rest, toC, goal: { ...goal, met: lower ? shown <= goal.toC : shown >= goal.toC } };
+    const others = results.filter(({ mode, chart }) => mode === result.mode && chart === result.chart);
+    const c = others.filter(({ kind, subject }) => kind === "c" && subject === result.subject);
+    const peers = others.filter(({ kind }) => kind === "peer").map(({ subject, best }) => {
+      return [subject, lower ? best / result.best : result.best / best];
+    });
+    const beside = { ...result, ...peers.length > 0 && { toPeers: Object.fromEntries(peers) } };
+    return againstC(beside, c.map(({ best }) => best), lower);
   });
   return compared.sort((a, b) => order(a) - order(b));
+}
+
+/** The fastest C counts, whichever way it reads. */
+function againstC({ goal, ...result }: Result, c: readonly number[], lower: boolean): Result {
+  if (c.length === 0) return result;
+  const toC = result.best / (lower ? Math.min(...c) : Math.max(...c));
+  if (goal === undefined) return { ...result, toC };
+  // As it is shown: 1.204 is not shown as 1.20 and missed.
+  const shown = Math.round(toC * 100) / 100;
+  return { ...result, toC, goal: { ...goal, met: lower ? shown <= goal.toC : shown >= goal.toC } };
 }
 
 /** Who it is, in words. */

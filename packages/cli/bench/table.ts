@@ -3,12 +3,11 @@
 import type { Output } from "../io.ts";
 import { type Style, style } from "../_style.ts";
 import {
-  chartOf,
   circumstances,
   compareToPeers,
   figure,
   goalText,
-  isAsync,
+  inWords,
   resultsIn,
   scaleOf,
   spread,
@@ -21,6 +20,8 @@ import { describeMode, type Mode, modesOf, type Report, type Result } from "./re
 
 /** The width of the scale, in characters. */
 const SCALE = { least: 12, most: 40 };
+/** The width of all that stands right of it. */
+const RIGHT = 50;
 const TITLES = { pinned: "Pinned", free: "Free" } as const;
 
 /** The whole report. */
@@ -47,15 +48,15 @@ function inMode(report: Report, mode: Mode, output: Output, looks: Style): strin
     subject: Math.max(...all.map(({ subject }) => subject.length)),
     name: Math.max(...all.map(({ name }) => name.length)),
   };
-  const fixed = 2 + widths.subject + 2 + widths.name + 2 + 9 + 2 + 2 + 43;
-  const scale = Math.max(SCALE.least, Math.min(SCALE.most, output.columns - 1 - fixed));
+  const left = widths.subject + 2 + widths.name + 2 + 9 + 2;
+  const scale = Math.max(SCALE.least, Math.min(SCALE.most, output.columns - 3 - left - RIGHT));
   const lines = ["", `  ${bold(TITLES[mode])}  ${dim(describeMode(mode, report))}`];
   for (const chart of charts) {
     const results = resultsIn(report, mode, chart);
     if (results.length === 0) continue;
-    const head = chart.name === "roundTrip" ? "   p50     p99" : "".padEnd(14);
-    const title = chart.title.padEnd(fixed - 43 + scale - 2);
-    lines.push("", `  ${bold(title)}${dim(`${head}   CPU µs   spread   × C`)}`);
+    const latencies = chart.name === "roundTrip" ? "   p50     p99" : " ".repeat(14);
+    const title = chart.title.padEnd(left + scale + 2);
+    lines.push("", `  ${bold(title)}${dim(`${latencies}   CPU µs   spread   × C`)}`);
     let last = "";
     for (const result of results) {
       const same = result.subject === last;
@@ -114,16 +115,19 @@ function track({ best, range: [low, high] }: Result, chart: Chart, report: Repor
 function againstPeers(report: Report, mode: Mode, { bold, dim }: Style): string[] {
   const lines: string[] = [];
   for (const subject of subjectsOf(report)) {
-    const rows = compareToPeers(report, mode, subject, isAsync);
+    const rows = compareToPeers(report, mode, subject);
     if (rows.length === 0) continue;
-    const width = Math.max(...rows.map(({ peer }) => peer.length));
+    const named = rows.map(({ peer, blocks }) => `${peer}${blocks ? ", blocking" : ""}`);
+    const width = Math.max(...named.map((name) => name.length));
     const titles = ["round trip", "messages", "64 KiB", "1 MiB"];
     lines.push(
       "",
-      `  ${bold(`${subject}, awaiting, so many times as fast as`)}  ${dim(mode)}`,
+      `  ${bold(`${subject} is so many times as fast as`)}  ${dim(`${mode}, like against like`)}`,
       `  ${" ".repeat(width)}${dim(titles.map((title) => title.padStart(12)).join(""))}`,
-      ...rows.map(({ peer, times }) => {
-        return `  ${peer.padEnd(width)}${times.map((time) => (time?.toFixed(1) ?? "").padStart(12)).join("")}`;
+      ...rows.map(({ times }, at) => {
+        return `  ${named[at]!.padEnd(width)}${
+          times.map((time) => (time?.toFixed(1) ?? "").padStart(12)).join("")
+        }`;
       }),
     );
   }
@@ -137,9 +141,11 @@ function goals(report: Report, { bold, dim, green, red }: Style): string[] {
   const missed = aimed.filter(({ goal }) => !goal!.met);
   return [
     "",
-    `  ${bold("Goals")}  ${missed.length === 0 ? green("✓") : red("✗")} ${met.length} of ${aimed.length} reached`,
+    `  ${bold("Goals")}  ${
+      missed.length === 0 ? green("✓") : red("✗")
+    } ${met.length} of ${aimed.length} reached`,
     ...missed.map((result) => {
-      const what = `${result.subject}, ${chartOf(result.chart).title.toLowerCase()}, ${result.name}, ${result.mode}`;
+      const what = `${result.subject}, ${inWords(result)}, ${result.mode}`;
       return `    ${red("✗")} ${what}: ${result.toC!.toFixed(2)} × C ${dim(goalText(result))}`;
     }),
   ];

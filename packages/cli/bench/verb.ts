@@ -37,15 +37,17 @@ const html: Option<string | undefined> = {
   read: (given) => given === undefined ? undefined : String(given),
 };
 
-/** How long it takes: rounds, and milliseconds of each. */
-const FULL = { rounds: 7, period: 100 };
-const QUICK = { rounds: 3, period: 25 };
+/** How long it takes: rounds, milliseconds of each, and of the warm-up. */
+const FULL = { rounds: 7, period: 100, warmUp: 100 };
+const QUICK = { rounds: 3, period: 25, warmUp: 50 };
 
 /** The verb. */
 export function benchVerb(invite: Invite = alone): Verb {
   return verb({
     text: [
-      `Measures mechanisms between two processes on this machine: ${mechanismNames.join(", ")}; all of them unless ` +
+      `Measures mechanisms between two processes on this machine: ${
+        mechanismNames.join(", ")
+      }; all of them unless ` +
       "told. A round trip is a message there and back.",
       "Everything is done twice: with all processes on one CPU, where figures are steady, and wherever the kernel " +
       "puts them. All take turns, so that a busy minute is bad for everyone; the best round counts.",
@@ -65,7 +67,9 @@ export function benchVerb(invite: Invite = alone): Verb {
       if (unknown !== undefined) {
         throw new UsageError(`there is no mechanism "${unknown}"; there are ${mechanismNames.join(", ")}`);
       }
-      const names = operands.length > 0 ? mechanismNames.filter((name) => operands.includes(name)) : mechanismNames;
+      const names = operands.length > 0
+        ? mechanismNames.filter((name) => operands.includes(name))
+        : mechanismNames;
       const line = new ProgressLine(io.stderr);
       const folder = await Deno.makeTempDir({ prefix: "ipc-bench-" });
       try {
@@ -79,7 +83,9 @@ export function benchVerb(invite: Invite = alone): Verb {
         line.stop();
         if (options.html !== undefined) await Deno.writeTextFile(options.html, page(report));
         await print(io.stdout, options.json ? JSON.stringify(report) + "\n" : table(report, io.stdout));
-        if (!report.results.some(({ kind }) => kind === "ours")) throw new Failed("nothing could be measured");
+        if (!report.results.some(({ kind }) => kind === "ours")) {
+          throw new Failed("nothing could be measured");
+        }
       } finally {
         line.stop();
         await Deno.remove(folder, { recursive: true });
@@ -92,7 +98,7 @@ function progress(part: number, what: string, { stderr }: Io): string {
   const { dim, cyan } = style(stderr);
   const done = Math.round(part * 30);
   const text = what.slice(0, Math.max(0, stderr.columns - 42));
-  return `  ${cyan("━".repeat(done))}${dim("━".repeat(30 - done))} ${`${Math.floor(part * 100)} %`.padStart(5)}  ${
-    dim(text)
-  }`;
+  return `  ${cyan("━".repeat(done))}${dim("━".repeat(30 - done))} ${
+    `${Math.floor(part * 100)} %`.padStart(5)
+  }  ${dim(text)}`;
 }

@@ -34,10 +34,15 @@ export function turnIsDue(): boolean {
   return (++immediate & 255) === 0;
 }
 
-/** One endpoint's wait: `attempt` is tried again at each step until it says that nothing is left to wait for. */
+/**
+ * One endpoint's wait: `attempt` is tried again at each step until it says that nothing is left to wait for.
+ *
+ * Where the kernel has no room for a wait, it is over, and `fail` is told why.
+ */
 export class Ladder {
   readonly #park: Park;
   readonly #attempt: () => boolean;
+  readonly #fail: (error: unknown) => void;
   #waiting = false;
   #turns = 0;
   /** Told apart from waits that were stopped: a turn cannot be taken back. */
@@ -46,9 +51,10 @@ export class Ladder {
   #skip = 0;
   #penalty = 0;
 
-  constructor(park: Park, attempt: () => boolean) {
+  constructor(park: Park, attempt: () => boolean, fail: (error: unknown) => void) {
     this.#park = park;
     this.#attempt = attempt;
+    this.#fail = fail;
   }
 
   get waiting(): boolean {
@@ -109,11 +115,16 @@ export class Ladder {
 
   #parkNow(): void {
     const generation = this.#generation;
-    this.#cancel = this.#park(() => {
-      if (generation !== this.#generation) return;
-      this.#cancel = undefined;
-      if (this.#attempt()) this.stop();
-      else if (generation === this.#generation) this.#parkNow();
-    });
+    try {
+      this.#cancel = this.#park(() => {
+        if (generation !== this.#generation) return;
+        this.#cancel = undefined;
+        if (this.#attempt()) this.stop();
+        else if (generation === this.#generation) this.#parkNow();
+      });
+    } catch (error) {
+      this.stop();
+      this.#fail(error);
+    }
   }
 }

@@ -70,7 +70,9 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   /** Makes a receiver that owns `source`. */
   constructor(source: Source<In>) {
     this.#source = source;
-    this.#ladder = new Ladder((wake) => source.park(wake), () => this.#serve());
+    this.#ladder = new Ladder((wake) => source.park(wake), () => this.#serve(), (error) => {
+      for (const waiter of this.#pending.splice(0)) waiter.reject(error);
+    });
   }
 
   /** Whether the end was reached, or this end closed: nothing will follow. */

@@ -13,6 +13,8 @@ import type { Sink } from "./mechanism.ts";
 
 /** Queued bytes that are worth a system call of their own, even before the turn is over. */
 const FLUSH_BYTES = 64 * 1024;
+/** Milliseconds until a wait for which the kernel had no room is tried again. */
+const RETRY = 10;
 /** How many messages are offered to the mechanism at once. */
 const MOST_AT_ONCE = 1024;
 
@@ -67,7 +69,11 @@ export class BaseSender implements SyncSender {
   /** Makes a sender that owns `sink`. */
   constructor(sink: Sink, options: BaseSenderOptions = {}) {
     this.#sink = sink;
-    this.#ladder = new Ladder((wake) => sink.park(wake), () => this.#flush());
+    this.#ladder = new Ladder(
+      (wake) => sink.park(wake),
+      () => this.#flush(),
+      (error) => this.#cannotWait(error),
+    );
     this.#maxQueuedBytes = options.maxQueuedBytes ?? 16 * 1024 * 1024;
   }
 
@@ -289,6 +295,14 @@ export class BaseSender implements SyncSender {
 
   #flushOrWait(): void {
     if (!this.#flush()) this.#ladder.climb();
+  }
+
+  /** Tells the first in the queue that it cannot be waited for; the others try for themselves. */
+  #cannotWait(error: unknown): void {
+    const head = this.#queue[0];
+    if (head !== undefined) return this.#withdraw(head, () => error);
+    // The rest of a message whose caller has gone, or an end: nobody is left to be told.
+    setTimeout(() => this.#schedule(), RETRY);
   }
 
   /** Gives the mechanism what it takes; true when nothing is left to send. */

@@ -5,6 +5,7 @@
  */
 
 import type { Sink } from "../base/mechanism.ts";
+import { BrokenPipeError, IpcError } from "../errors.ts";
 import type { Framing } from "../framing.ts";
 import { copyBytes } from "../framing/_copy_bytes.ts";
 import { abi } from "./abi.ts";
@@ -34,6 +35,8 @@ export class ByteSink implements Sink {
   readonly #ends: number[] = [];
   /** What is left of the message that was begun. */
   #rest: Uint8Array[] = [];
+  /** The error that left a message cut off: what was written behind it would be taken for its rest. */
+  #torn: { error: unknown } | undefined;
 
   /** Takes the descriptor over. */
   constructor(descriptor: Descriptor, framing: Framing, options: ByteSinkOptions = {}) {
@@ -55,6 +58,7 @@ export class ByteSink implements Sink {
 
   /** Writes one message, or what there is room for. */
   put(message: Uint8Array, meta?: unknown): boolean {
+    this.#checkWhole();
     if (meta === undefined && this.#fits(message, 0)) {
       const length = this.#frame(message, 0);
       const count = length > 0 ? this.#descriptor.write(this.#pinned, length) : 0;
@@ -70,6 +74,7 @@ export class ByteSink implements Sink {
 
   /** Writes as many messages as there is room for, many with one call. */
   putMany(messages: readonly Uint8Array[], from: number): number {
+    this.#checkWhole();
     let done = from;
     while (done < messages.length) {
       let after = done;
@@ -121,6 +126,7 @@ export class ByteSink implements Sink {
       this.#write(rest);
     } catch (error) {
       this.#rest = [];
+      this.#torn = { error };
       throw error;
     }
     return rest.length === 0;
@@ -133,9 +139,21 @@ export class ByteSink implements Sink {
 
   /** Writes one message, blocking this thread as long as it takes. */
   putSync(message: Uint8Array, meta?: unknown): void {
-    if (meta === undefined && this.#fits(message, 0)) {
-      this.#descriptor.writeBlocking(this.#pinned, this.#frame(message, 0));
-    } else for (const piece of this.#pieces(message, meta)) this.#descriptor.writeBlocking(new Memory(piece));
+    this.#checkWhole();
+    let begun = false;
+    try {
+      if (meta === undefined && this.#fits(message, 0)) {
+        this.#descriptor.writeBlocking(this.#pinned, this.#frame(message, 0));
+        return;
+      }
+      for (const piece of this.#pieces(message, meta)) {
+        this.#descriptor.writeBlocking(new Memory(piece));
+        begun = true;
+      }
+    } catch (error) {
+      if (begun || (error instanceof IpcError && error.partial)) this.#torn = { error };
+      throw error;
+    }
   }
 
   /** Blocks this thread until there may be room. */
@@ -156,6 +174,13 @@ export class ByteSink implements Sink {
   /** Closes the descriptor. */
   close(): void {
     this.#descriptor.close();
+  }
+
+  #checkWhole(): void {
+    if (this.#torn === undefined) return;
+    throw new BrokenPipeError("Cannot send: an error cut an earlier message off, and nothing can follow it", {
+      cause: this.#torn.error,
+    });
   }
 
   #fits(message: Uint8Array, at: number): boolean {
@@ -189,7 +214,13 @@ export class ByteSink implements Sink {
   #write(pieces: Uint8Array[]): number {
     let total = 0;
     while (pieces.length > 0) {
-      const count = this.#descriptor.write(new Memory(pieces[0]!));
+      let count: number;
+      try {
+        count = this.#descriptor.write(new Memory(pieces[0]!));
+      } catch (error) {
+        if (total > 0) this.#torn = { error };
+        throw error;
+      }
       if (count < 0) break;
       total += count;
       if (count < pieces[0]!.byteLength) pieces[0] = pieces[0]!.subarray(count);

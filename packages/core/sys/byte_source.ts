@@ -163,9 +163,9 @@ export class ByteSource implements Source<Bytes> {
     throw error;
   }
 
-  /** Where the next message would begin is not known any more. */
+  /** Where the next message would begin is mostly not known any more. */
   #lose(error: unknown): unknown {
-    this.#lost = this.#atEnd = true;
+    if (!this.#goesOn()) this.#lost = this.#atEnd = true;
     return error;
   }
 

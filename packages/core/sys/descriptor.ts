@@ -5,6 +5,7 @@
  */
 
 import { ERRNO } from "../errno.ts";
+import { IpcError } from "../errors.ts";
 import { abi } from "./abi.ts";
 import { check, errno, failure } from "./errno.ts";
 import { libc } from "./_libc.ts";
@@ -105,20 +106,27 @@ export class Descriptor {
     }
   }
 
-  /** Writes the first `length` bytes, blocking this thread as long as it takes. */
+  /** Writes the first `length` bytes, blocking this thread as long as it takes; an error is `partial` when some are gone. */
   writeBlocking(from: Memory, length: number = from.bytes.byteLength): void {
     if (this.#nonblocking) this.#setNonblocking(false);
-    while (true) {
-      const count = this.#write(from, length);
-      if (count === length) return;
-      if (count >= 0) {
-        from = new Memory(from.bytes.subarray(count));
-        length -= count;
-      } else {
-        const code = errno();
-        if (code === ERRNO.EAGAIN) this.poll(abi.POLLOUT, undefined);
-        else if (code !== ERRNO.EINTR) throw failure(code, "write", this.#says("write to"), this.target);
+    let partial = false;
+    try {
+      while (true) {
+        const count = this.#write(from, length);
+        if (count === length) return;
+        if (count >= 0) {
+          if (count > 0) partial = true;
+          from = new Memory(from.bytes.subarray(count));
+          length -= count;
+        } else {
+          const code = errno();
+          if (code === ERRNO.EAGAIN) this.poll(abi.POLLOUT, undefined);
+          else if (code !== ERRNO.EINTR) throw failure(code, "write", this.#says("write to"), this.target);
+        }
       }
+    } catch (error) {
+      if (partial && error instanceof IpcError) error.partial = true;
+      throw error;
     }
   }
 

@@ -59,7 +59,14 @@ export function waitFor(fd: number, interest: Interest, wake: () => void): () =>
   const known = registration !== undefined;
   registration ??= { generation: generations = (generations + 1) >>> 0 };
   registration[interest] = wake;
-  if (!arm(fd, registration, known ? abi.EPOLL_CTL_MOD : abi.EPOLL_CTL_ADD)) {
+  let armed: boolean;
+  try {
+    armed = arm(fd, registration, known ? abi.EPOLL_CTL_MOD : abi.EPOLL_CTL_ADD);
+  } catch (error) {
+    delete registration[interest];
+    throw error;
+  }
+  if (!armed) {
     // A regular file cannot be watched: it is always ready.
     const turn = setTimeout(wake, 0);
     return () => clearTimeout(turn);
@@ -69,8 +76,11 @@ export function waitFor(fd: number, interest: Interest, wake: () => void): () =>
   return () => {
     if (registrations.get(fd) !== registration || registration[interest] !== wake) return;
     delete registration[interest];
-    if (registration.readable || registration.writable) arm(fd, registration, abi.EPOLL_CTL_MOD);
-    else forget(fd);
+    if (registration.readable || registration.writable) {
+      for (const other of rearm(fd, registration)) {
+        other();
+      }
+    } else forget(fd);
     if (registrations.size === 0 && parked && !woken) {
       woken = true;
       libc.write(wakeup, counter, 8n);
@@ -91,9 +101,14 @@ function create(): void {
     libc.close(wakeup);
     throw failure(code, "epoll_create1", "create the shared waiter");
   }
-  epoll = set;
   setEvent(control, 0, abi.EPOLLIN, WAKE_FD, 0);
-  check(libc.epoll_ctl(epoll, abi.EPOLL_CTL_ADD, wakeup, control), "epoll_ctl", "create the shared waiter");
+  if (libc.epoll_ctl(set, abi.EPOLL_CTL_ADD, wakeup, control) === -1) {
+    const code = errno();
+    libc.close(wakeup);
+    libc.close(set);
+    throw failure(code, "epoll_ctl", "create the shared waiter");
+  }
+  epoll = set;
 }
 
 /** Tells the kernel what to report next, once; false: this kind of file is always ready. */
@@ -105,6 +120,17 @@ function arm(fd: number, registration: Registration, operation: number): boolean
   const code = errno();
   if (code === ERRNO.EPERM) return false;
   throw failure(code, "epoll_ctl", "wait for descriptor", fd);
+}
+
+/** Goes on waiting for what is left; where the kernel refuses, those who wait try again, and learn why. */
+function rearm(fd: number, registration: Registration): (() => void)[] {
+  try {
+    arm(fd, registration, abi.EPOLL_CTL_MOD);
+    return [];
+  } catch {
+    forget(fd);
+    return [registration.readable, registration.writable].filter((wake) => wake !== undefined);
+  }
 }
 
 function forget(fd: number): void {
@@ -151,7 +177,7 @@ function dispatch(count: number): void {
       ready.push(registration.writable);
       delete registration.writable;
     }
-    if (registration.readable || registration.writable) arm(fd, registration, abi.EPOLL_CTL_MOD);
+    if (registration.readable || registration.writable) ready.push(...rearm(fd, registration));
     else forget(fd);
   }
   // Woken only now: a wake-up may begin and end waits of its own.

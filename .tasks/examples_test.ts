@@ -1,0 +1,60 @@
+/** The examples as the README tells to run them: with `deno run -A`, and what they print. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+
+const folder = new URL("../examples/", import.meta.url);
+
+/** Runs an example and returns what it prints. */
+async function run(name: string, ...args: string[]): Promise<string> {
+  const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", name, ...args],
+    cwd: folder,
+    stdin: "null",
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  assertEquals(success, true, decoder.decode(stderr));
+  return decoder.decode(stdout);
+}
+
+const ignore = (program: string): boolean => {
+  try {
+    return !new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync()
+      .success;
+  } catch {
+    return true;
+  }
+};
+
+Deno.test("examples: pipe_parent and pipe_child", async () => {
+  assertStringIncludes(await run("pipe_parent.ts"), "{ limit: 1000, primes: 168, largest: 997 }");
+});
+
+Deno.test("examples: pipe_duplex", async () => {
+  assertEquals(await run("pipe_duplex.ts"), "both!\nways!\nat once!\n");
+});
+
+Deno.test("examples: pipe_shell", async () => {
+  assertStringIncludes(await run("pipe_shell.ts"), "3 the\n2 and\n");
+});
+
+Deno.test({
+  name: "examples: pipe_python",
+  ignore: ignore("python3"),
+  fn: async () => {
+    assertStringIncludes(await run("pipe_python.ts"), '{ word: "stats", palindrome: true }');
+  },
+});
+
+Deno.test("examples: fifo_writer and fifo_reader", async () => {
+  const [read] = await Promise.all([run("fifo_reader.ts"), run("fifo_writer.ts")]);
+  assertStringIncludes(read, "job 2: 1000000 characters");
+});
+
+Deno.test("examples: fifo_shell", async () => {
+  assertStringIncludes(await run("fifo_shell.ts"), "6 * 7 = 42");
+});
+
+Deno.test("examples: fifo_to_pipe", async () => {
+  assertStringIncludes(await run("fifo_to_pipe.ts"), "lost apple\nlost fig\nlost pear\n");
+});
