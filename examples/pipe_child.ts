@@ -2,12 +2,11 @@
 import { parentChannel } from "@ipc/pipe";
 import { json, typed } from "@ipc/core";
 
-type Question = { limit: number };
+await using questions = typed(parentChannel(), json());
 
-await using questions = typed(parentChannel(), json<Question>());
-
-for await (const { limit } of questions) {
-  const primes = [];
+for await (const question of questions) {
+  const { limit } = question as { limit: number };
+  const primes: number[] = [];
   for (let n = 2; n <= limit; n++) if (primes.every((prime) => n % prime !== 0)) primes.push(n);
   await questions.send({ limit, primes: primes.length, largest: primes.at(-1) });
 }

@@ -57,9 +57,9 @@ export function parseAddress(text: string): Address {
         `"${scheme}:" has no parameter "${name}"; it has ${Object.keys(mechanism.params).join(", ")}`,
       );
     }
-    const { accepts, values } = mechanism.params[name]!;
+    const { accepts, expected } = mechanism.params[name]!;
     if (!accepts(value)) {
-      throw new AddressError(text, `"${name}" is "${value}", and must be one of ${values}`);
+      throw new AddressError(text, `"${name}" is "${value}", and must be ${expected}`);
     }
     params[name] = value;
   }

@@ -13,13 +13,13 @@
  * ```
  */
 export class AddressError extends TypeError {
-  override readonly name = "AddressError";
   /** The address as it was given. */
   readonly address: string;
 
   /** Makes an error about `address`; `action` is what was tried with it. */
   constructor(address: string, reason: string, action = "read address") {
     super(`Cannot ${action} "${address}": ${reason}`);
+    this.name = new.target.name;
     this.address = address;
   }
 }

@@ -1,6 +1,6 @@
 import type { Channel, Receiver, Sender, WaitOptions } from "@ipc/core";
 import { type Address, parseAddress } from "./address.ts";
-import { actionOf, type End } from "./_mechanisms.ts";
+import { actionOf, type End } from "./_drivers.ts";
 
 /** Which way messages go through an end: `"both"` is a channel. */
 export type Direction = "send" | "receive" | "both";
@@ -61,6 +61,6 @@ export async function connect(address: string | Address, options: ConnectOptions
   const parsed = typeof address === "string" ? parseAddress(address) : address;
   const { direction = "both" } = options;
   options.signal?.throwIfAborted();
-  const open = await actionOf(parsed, "connect", direction);
+  const open = actionOf(parsed, "connect", direction);
   return await open(parsed, direction, options);
 }

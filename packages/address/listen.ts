@@ -1,7 +1,7 @@
 import type { Channel, Receiver, Sender } from "@ipc/core";
 import { type Address, parseAddress } from "./address.ts";
 import type { ConnectOptions, TwoWayAddress } from "./connect.ts";
-import { actionOf, type End } from "./_mechanisms.ts";
+import { actionOf, type End } from "./_drivers.ts";
 
 /** How an address is listened at. */
 export interface ListenOptions extends Omit<ConnectOptions, "keepOpen"> {
@@ -53,6 +53,6 @@ export async function listen(address: string | Address, options: ListenOptions =
   const parsed = typeof address === "string" ? parseAddress(address) : address;
   const { direction = "both" } = options;
   options.signal?.throwIfAborted();
-  const open = await actionOf(parsed, "listen", direction);
+  const open = actionOf(parsed, "listen", direction);
   return await open(parsed, direction, options);
 }

@@ -1,5 +1,5 @@
 import { type Address, parseAddress } from "./address.ts";
-import { actionOf } from "./_mechanisms.ts";
+import { actionOf } from "./_drivers.ts";
 
 /** How an object is created. */
 export interface MakeOptions {
@@ -26,6 +26,6 @@ export interface MakeOptions {
  */
 export async function make(address: string | Address, options: MakeOptions = {}): Promise<void> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
-  const create = await actionOf(parsed, "make");
+  const create = actionOf(parsed, "make");
   await create(parsed, options);
 }

@@ -3,8 +3,8 @@
  *
  * {@linkcode connect} opens what exists at an address, {@linkcode listen} creates what is missing and stays
  * while others come and go; {@linkcode make}, {@linkcode remove} and {@linkcode stat} are about the object
- * itself. What an address means is said in one place for programs, configuration files and the `ipc` command,
- * and the code of a mechanism is loaded when its first address is used.
+ * itself. What an address means is said in one place for programs, configuration files and the `ipc` command.
+ * `@ipc/address/parse` reads addresses and loads no mechanism.
  *
  * | address | what |
  * |---|---|
@@ -27,17 +27,9 @@
  * @module
  */
 
-export * from "./address.ts";
-export * from "./address_error.ts";
-export {
-  connect,
-  type ConnectOptions,
-  type Direction,
-  type OneWayAddress,
-  type TwoWayAddress,
-} from "./connect.ts";
+export * from "./parse.ts";
+export { connect, type ConnectOptions, type OneWayAddress, type TwoWayAddress } from "./connect.ts";
 export * from "./listen.ts";
 export * from "./make.ts";
 export * from "./remove.ts";
-export * from "./schemes.ts";
 export * from "./stat.ts";

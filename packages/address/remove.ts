@@ -1,5 +1,5 @@
 import { type Address, parseAddress } from "./address.ts";
-import { actionOf } from "./_mechanisms.ts";
+import { actionOf } from "./_drivers.ts";
 
 /**
  * Removes the object of an address: unlinks a name, removes an id. Whoever has it open can go on.
@@ -21,6 +21,6 @@ import { actionOf } from "./_mechanisms.ts";
  */
 export async function remove(address: string | Address): Promise<void> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
-  const removeObject = await actionOf(parsed, "remove");
+  const removeObject = actionOf(parsed, "remove");
   await removeObject(parsed);
 }

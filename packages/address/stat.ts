@@ -1,5 +1,5 @@
 import { type Address, parseAddress } from "./address.ts";
-import { actionOf } from "./_mechanisms.ts";
+import { actionOf } from "./_drivers.ts";
 
 /** What can be seen of an object without disturbing those who use it; what a mechanism lacks is left out. */
 export interface ObjectStatus {
@@ -49,6 +49,6 @@ export interface ObjectStatus {
  */
 export async function stat(address: string | Address): Promise<ObjectStatus> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
-  const look = await actionOf(parsed, "stat");
+  const look = actionOf(parsed, "stat");
   return await look(parsed);
 }

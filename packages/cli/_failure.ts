@@ -1,6 +1,6 @@
 /** How a failure is told, and what exit status it gives. */
 
-import { AddressError } from "@ipc/address";
+import { AddressError } from "@ipc/address/parse";
 import { IpcError, TimeoutError } from "@ipc/core";
 import { Interrupted, type Io, OutputClosed, print } from "./io.ts";
 import { style } from "./_style.ts";

@@ -1,6 +1,6 @@
 /** The texts of `--help`. */
 
-import { schemes } from "@ipc/address";
+import { schemes } from "@ipc/address/parse";
 import type { Output } from "./io.ts";
 import type { Options } from "./_options.ts";
 import { style } from "./_style.ts";

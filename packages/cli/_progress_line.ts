@@ -23,10 +23,13 @@ export class ProgressLine {
     this.#timer = setInterval(() => this.show(text()), PERIOD);
   }
 
-  /** Shows this now. A text without colours is cut where the line ends. */
+  /** Shows this now; what does not fit the line is cut, and then without colours. */
   show(text: string): void {
     if (!this.#output.terminal) return;
     this.#shown = true;
+    // deno-lint-ignore no-control-regex -- the sequences that colour
+    const plain = [...text.replaceAll(/\x1b\[\d+m/g, "")];
+    if (plain.length >= this.#output.columns) text = plain.slice(0, this.#output.columns - 1).join("");
     print(this.#output, `\r\x1b[K${text}`).catch(() => {});
   }
 

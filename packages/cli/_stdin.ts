@@ -1,6 +1,7 @@
 /** Reading standard input. */
 
 import { MessageTooLongError } from "@ipc/core";
+import { joined } from "./_bytes.ts";
 import type { Io } from "./io.ts";
 
 /** The chunks of standard input; a signal ends the wait for the next one. */
@@ -38,11 +39,5 @@ export async function readAll(io: Io, maxMessageSize: number): Promise<Uint8Arra
       );
     }
   }
-  const all = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return all;
+  return joined(chunks);
 }

@@ -58,6 +58,12 @@ export const verbs: readonly VerbEntry[] = [
     summary: "show all there is to see of an object",
     load: () => import("./verbs/stat.ts"),
   },
+  {
+    name: "bench",
+    operands: "[MECHANISM…]",
+    summary: "measure the mechanisms on this machine",
+    load: () => import("./verbs/bench.ts"),
+  },
 ];
 
 /** Says what is wrong with the number of operands, by how the table writes them. */

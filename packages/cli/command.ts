@@ -13,11 +13,20 @@ import config from "./deno.json" with { type: "json" };
  * one. What failed is told on `io.stderr`; nothing is thrown.
  *
  * @example
- * ```ts no-eval
- * import { main } from "@ipc/cli";
+ * ```ts
+ * import { main, type Output } from "@ipc/cli";
+ * import { assertEquals } from "@std/assert";
  *
- * declare const io: import("@ipc/cli").Io;
- * const status = await main(["send", "fifo:/run/in", "hello"], io);
+ * const lines: string[] = [];
+ * const output: Output = {
+ *   write: async (bytes) => void lines.push(new TextDecoder().decode(bytes)),
+ *   terminal: false,
+ *   colour: false,
+ *   columns: 80,
+ * };
+ * const { signal } = new AbortController();
+ * const status = await main(["--version"], { stdin: new Blob([]).stream(), stdout: output, stderr: output, signal });
+ * assertEquals([status, lines.length], [0, 1]);
  * ```
  */
 export async function main(args: readonly string[], io: Io): Promise<number> {

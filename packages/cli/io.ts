@@ -24,7 +24,6 @@ export interface Output {
 
 /** The process got a signal that asks it to end. */
 export class Interrupted extends Error {
-  override readonly name = "Interrupted";
   /** Which one. */
   readonly by: Deno.Signal;
   /** The exit status by which shells know it: 128 and the signal's number. */
@@ -33,6 +32,7 @@ export class Interrupted extends Error {
   /** Makes the reason for which everything ends. */
   constructor(by: Deno.Signal, number: number) {
     super(`Interrupted by ${by}`);
+    this.name = new.target.name;
     this.by = by;
     this.status = 128 + number;
   }
@@ -40,7 +40,11 @@ export class Interrupted extends Error {
 
 /** Nobody reads the standard output any more, as behind `| head -1`; the command ends without a word. */
 export class OutputClosed extends Error {
-  override readonly name = "OutputClosed";
+  /** Makes the reason for which a command ends. */
+  constructor() {
+    super("Nobody reads the output any more");
+    this.name = new.target.name;
+  }
 }
 
 const encoder = new TextEncoder();

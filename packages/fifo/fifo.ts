@@ -13,7 +13,7 @@ import { abi, OwnedFd } from "@ipc/core/sys";
 import { FifoReader } from "./fifo_reader.ts";
 import { FifoWriter } from "./fifo_writer.ts";
 import { mkfifo } from "./mkfifo.ts";
-import { checkWait, type FifoTrust, openAgain, openForWriting, openNow } from "./_open.ts";
+import { checkWait, openAgain, openForWriting, openNow } from "./_open.ts";
 
 /** How an end of a FIFO is opened. The time limit and the signal are for the opening. */
 export interface FifoOptions extends WaitOptions {
@@ -158,7 +158,7 @@ export abstract class Fifo {
 function openReader(
   path: string,
   framing: Framing | number,
-  options: FifoReadOptions & FifoTrust,
+  options: FifoReadOptions,
 ): FifoReader {
   using fd = new OwnedFd(openNow(path, abi.O_RDONLY, options));
   // There is a reader now, so that this does not wait.

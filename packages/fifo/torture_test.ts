@@ -4,4 +4,4 @@ import { several, single } from "./testdata/torture.ts";
 leakCheck();
 
 torture(single);
-torture(several, { only: ["kill"], share: 0.5 });
+torture(several, { only: ["kill"], share: 0.25 });

@@ -4,27 +4,17 @@ import { abi, bind, interceptCalls } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { FIRST, HEADER, LAST, writeHeader } from "./_fragments.ts";
 import { claimNumber } from "./_lifeline.ts";
-import { Fifo, type FifoReader, type FifoWriter, mkfifo } from "./mod.ts";
+import { Fifo, type FifoReader, type FifoWriter } from "./mod.ts";
+import { CEILING, inFolder } from "./testdata/helpers.ts";
 import { FIRST_VICTIM, makeMessage, readLabel, same } from "./testdata/message.ts";
 
 leakCheck();
 
 const SCALE = Number(Deno.env.get("IPC_TEST_SCALE") ?? 1);
-const CEILING = { timeout: 20_000 };
 const sys = bind({
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
 });
-
-async function inFolder(run: (path: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    mkfifo(`${folder}/fifo`);
-    await run(`${folder}/fifo`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** Starts a writer in a process of its own. */
 function startWriter(path: string, id: number, count: number, longest: number): Deno.ChildProcess {

@@ -160,7 +160,7 @@ let toParent: SyncChannel<Uint8Array, Bytes> | undefined;
  * @throws {NotFoundError} if this process was not started with a channel.
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * import { parentChannel } from "@ipc/pipe";
  *
  * await using channel = parentChannel();

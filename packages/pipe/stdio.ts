@@ -17,7 +17,7 @@ export interface StdioOptions {
  * block (`poll`). Closing the channel closes descriptors 0 and 1.
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * import { stdioChannel } from "@ipc/pipe";
  *
  * await using channel = stdioChannel();

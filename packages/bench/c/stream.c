@@ -225,7 +225,9 @@ static void start_over_pipes(void) {
 }
 
 static void start_over_fifos(void) {
-  char folder[] = "/tmp/ipc-bench-XXXXXX", down[64], up[64];
+  const char *parent = getenv("TMPDIR");
+  char folder[256], down[272], up[272];
+  snprintf(folder, sizeof folder, "%s/c-XXXXXX", parent ? parent : "/tmp");
   if (!mkdtemp(folder)) fail("mkdtemp");
   snprintf(down, sizeof down, "%s/down", folder);
   snprintf(up, sizeof up, "%s/up", folder);

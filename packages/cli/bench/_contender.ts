@@ -7,6 +7,16 @@ const PATIENCE = { start: 15_000, stop: 2_000 };
 /** What is kept of its standard error, in characters. */
 const COMPLAINTS = 4096;
 
+/** What all contestants have in common. */
+export interface Surroundings {
+  /** The command that starts commands, such as taskset. */
+  readonly prefix: readonly string[];
+  /** Where they keep their files; who is killed leaves some. */
+  readonly folder: string;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+}
+
 /** A process that measures. It is ended by `stop`, with the processes that it has started. */
 export class Contender {
   readonly contestant: Contestant;
@@ -18,7 +28,7 @@ export class Contender {
   #pids: readonly number[] = [];
   #failed = false;
 
-  private constructor(contestant: Contestant, prefix: readonly string[]) {
+  private constructor(contestant: Contestant, { prefix, folder }: Surroundings) {
     this.contestant = contestant;
     const [command, ...args] = [...prefix, contestant.command, ...contestant.args];
     this.#child = new Deno.Command(command!, {
@@ -26,20 +36,17 @@ export class Contender {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", TMPDIR: folder },
     }).spawn();
     this.#input = this.#child.stdin.getWriter();
     this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     this.#complaints = collect(this.#child.stderr);
   }
 
-  /** Starts one; `prefix` is the command that starts commands, such as taskset. */
-  static async start(
-    contestant: Contestant,
-    prefix: readonly string[],
-    signal: AbortSignal,
-  ): Promise<Contender> {
-    const contender = new Contender(contestant, prefix);
+  /** Starts one. */
+  static async start(contestant: Contestant, surroundings: Surroundings): Promise<Contender> {
+    const contender = new Contender(contestant, surroundings);
+    const { signal } = surroundings;
     try {
       const { ready, pids } = await contender.#answer<{ ready: boolean; pids: number[] }>(
         PATIENCE.start,
@@ -59,7 +66,7 @@ export class Contender {
     return !this.#failed;
   }
 
-  /** Lets it measure. `deadline`, in milliseconds, is for all of it. */
+  /** Lets it measure; throws if it cannot. `deadline`, in milliseconds, is for all of it. */
   async measure(
     test: string,
     size: number,
@@ -72,7 +79,9 @@ export class Contender {
     } catch {
       // It has ended; why, its standard error says.
     }
-    return await this.#answer<Figures>(deadline, signal);
+    const answer = await this.#answer<Figures | { error: string }>(deadline, signal);
+    if ("error" in answer) throw new Error(answer.error);
+    return answer;
   }
 
   /** Ends it: kindly first. */

@@ -13,9 +13,11 @@ interface Found {
   trailer?: Bytes | undefined;
 }
 
-/** Does what a line says. */
-export async function measure(channel: SyncChannel, line: string): Promise<Figures> {
+/** Does what a line says, or says why it cannot be done. */
+export async function measure(channel: SyncChannel, line: string): Promise<Figures | { error: string }> {
   const command = parseCommand(line);
+  const most = channel.maxMessageSize;
+  if (command.size > most) return { error: `a message has at most ${most.toLocaleString("en-US")} bytes` };
   const test = tests[command.test];
   if (test === undefined) throw new TypeError(`Cannot measure "${command.test}": no such test`);
   const before = cpuTime();

@@ -56,7 +56,8 @@ export type Kind = "ours" | "c" | "peer";
  * A program that measures one way to talk, between itself and a process that it starts.
  *
  * It prints `{"ready":true,"pids":[…]}` with the processes that it has started, then obeys lines on its standard
- * input, `TEST SIZE COUNT`, and answers each with one line of JSON, a {@linkcode Figures}. It ends with its input.
+ * input, `TEST SIZE COUNT`, and answers each with one line of JSON: a {@linkcode Figures}, or `{"error":"…"}` where it
+ * cannot do that but goes on. It ends with its input.
  */
 export interface Contestant {
   /** What it goes by in the report: the mechanism, where it is one of ours or its counterpart in C. */

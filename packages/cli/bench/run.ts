@@ -1,7 +1,7 @@
 /** The runner: starts the contestants, lets them measure in turn, and puts the report together. */
 
 import { type Chart, charts, type Contestant, type Figures } from "./contestant.ts";
-import { Contender } from "./_contender.ts";
+import { Contender, type Surroundings } from "./_contender.ts";
 import { lastCpu, lookAtMachine } from "./machine.ts";
 import type { Missing, Mode, Report, Result } from "./report.ts";
 
@@ -49,9 +49,11 @@ export async function run(options: RunOptions): Promise<Report> {
   const cpu = await tasksetCpu(missing);
   const modes: Mode[] = cpu === undefined ? ["free"] : ["pinned", "free"];
   const results: Result[] = [];
+  await using folder = await temporaryFolder();
   for (const [index, mode] of modes.entries()) {
     const prefix = mode === "pinned" ? ["taskset", "-c", String(cpu)] : [];
-    await using contenders = await startAll(contestants, prefix, missing, options.signal);
+    const surroundings = { prefix, folder: folder.path, signal: options.signal };
+    await using contenders = await startAll(contestants, surroundings, missing);
     for (const [at, chart] of charts.entries()) {
       const entries = entriesOf(chart, contenders.list);
       const told = (part: number, what: string) => {
@@ -90,14 +92,19 @@ async function tasksetCpu(missing: Missing[]): Promise<number | undefined> {
   return undefined;
 }
 
+async function temporaryFolder(): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempDir({ prefix: "ipc-bench-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
 async function startAll(
   contestants: readonly Contestant[],
-  prefix: readonly string[],
+  surroundings: Surroundings,
   missing: Missing[],
-  signal: AbortSignal,
 ): Promise<AsyncDisposable & { list: Contender[] }> {
+  const { signal } = surroundings;
   const started = await Promise.allSettled(
-    contestants.map((contestant) => Contender.start(contestant, prefix, signal)),
+    contestants.map((contestant) => Contender.start(contestant, surroundings)),
   );
   const list: Contender[] = [];
   for (const [index, outcome] of started.entries()) {
@@ -134,7 +141,7 @@ async function measureChart(
   for (let round = -1; round < rounds; round++) {
     for (const entry of entries) {
       told(step++ / steps, `${chart.title}: ${describe(entry.contender.contestant)}, ${entry.name}`);
-      if (!entry.contender.usable) continue;
+      if (!entry.contender.usable || round >= 0 && entry.count === 0) continue;
       try {
         if (round < 0) entry.count = await pace(entry, chart, options);
         else {
@@ -149,7 +156,7 @@ async function measureChart(
         }
       } catch (error) {
         signal.throwIfAborted();
-        note(missing, `${describe(entry.contender.contestant)}, ${entry.name}`, error);
+        note(missing, `${describe(entry.contender.contestant)}: ${chart.title}, ${entry.name}`, error);
       }
     }
   }

@@ -117,6 +117,18 @@ Deno.test("run: who fails is named with the reason, and the others go on", async
   assert(why("is not there") !== "");
 });
 
+Deno.test("run: what one cannot do is named, and it goes on with the rest", async () => {
+  const script = `echo '{"ready":true,"pids":[]}'
+    while read test size count; do
+      if [ "$test" = trip ]; then echo '{"error":"it goes one way"}'; else echo '{"nanoseconds":9000000,"cpu":1}'; fi
+    done`;
+  const report = await run({ ...tiny, contestants: [failing("one way", script)] });
+  assertEquals(new Set(report.results.map(({ chart }) => chart)), new Set(["messages"]));
+  assertEquals(report.missing.filter(({ what }) => what !== "pinned to one CPU"), [
+    { what: "one way: Round trip, 64 B, x", why: "it goes one way" },
+  ]);
+});
+
 Deno.test("run: an abort ends it, with every process that it has started", async () => {
   const stop = new AbortController();
   let running: number[] = [];

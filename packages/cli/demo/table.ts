@@ -37,7 +37,9 @@ export function asTable(output: Output, file: Sent, rows: readonly Row[], took: 
     : `${red("✗")} ${bold(`${good} of ${count(rows.length, "mechanism")} moved the file whole`)}`;
   return [
     "",
-    `${bold(nameOf(file))} ${dim("·")} ${bytes(file.bytes)} ${dim(`· SHA-256 ${file.sha256.slice(0, 16)}…`)}`,
+    `${bold(nameOf(file))} ${dim("·")} ${bytes(file.bytes)}, from one process to another ${
+      dim(`· SHA-256 ${file.sha256.slice(0, 16)}…`)
+    }`,
     "",
     dim("mechanism".padEnd(width) + names),
     rule,
@@ -59,7 +61,7 @@ function line(
   { name, outcome }: Row,
   width: number,
   best: number,
-  { bold, dim, red, green, cyan }: Style,
+  { bold, red, green, cyan }: Style,
 ): string {
   const start = bold(name.padEnd(width));
   if (outcome instanceof Error) return `${start}  ${red("✗")} ${outcome.message}`;

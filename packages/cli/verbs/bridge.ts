@@ -1,7 +1,8 @@
 import { pump, type PumpCounts, type Receiver, type Sender } from "@ipc/core";
+import { arrived } from "../_arrived.ts";
 import { about } from "../_failure.ts";
 import { bytes, count, seconds } from "../_format.ts";
-import { type Io, print } from "../io.ts";
+import { print } from "../io.ts";
 import { followOption, listenOption, openReceiver, openSender } from "../_open.ts";
 import { duration } from "../_options.ts";
 import { ProgressLine } from "../_progress_line.ts";
@@ -52,9 +53,7 @@ export default verb({
     const lateClose = () => setTimeout(() => sender.close(), GRACE);
     io.signal.addEventListener("abort", lateClose, { once: true });
     try {
-      await about(`${from} ${to}`, () => {
-        return pump(receiver, sender, { signal: io.signal, onProgress: (now) => void (counts = now) });
-      });
+      await about(`${from} ${to}`, () => carry(receiver, sender, io.signal, (now) => counts = now));
     } finally {
       io.signal.removeEventListener("abort", lateClose);
       line.stop();
@@ -70,6 +69,31 @@ export default verb({
     }
   },
 });
+
+/** Pumps until the end or a signal; what has come by then is still carried over. */
+async function carry(
+  receiver: Receiver,
+  sender: Sender,
+  signal: AbortSignal,
+  onProgress: (counts: PumpCounts) => void,
+): Promise<void> {
+  let counts: PumpCounts = { messages: 0, bytes: 0 };
+  const count = (now: PumpCounts) => onProgress(counts = now);
+  try {
+    await pump(receiver, sender, { signal, onProgress: count });
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) {
+      const rest = await arrived(receiver, Infinity);
+      await sender.sendBatch(rest);
+      await sender.end();
+      count({
+        messages: counts.messages + rest.length,
+        bytes: rest.reduce((bytes, message) => bytes + message.byteLength, counts.bytes),
+      });
+    }
+    throw error;
+  }
+}
 
 /** Opens two ends at the same time, for each may wait for somebody else; where one fails, neither stays. */
 async function openBoth(

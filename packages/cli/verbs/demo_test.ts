@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { createHash } from "node:crypto";
 import { mechanisms } from "../demo/mechanisms.ts";
-import { folder, ipc } from "../_testing.ts";
+import { folder, ipc, shell, until } from "../_testing.ts";
 
 function file(path: string, size: number): string {
   const bytes = new Uint8Array(size).map((_, index) => index * 31 + (index >> 8));
@@ -49,3 +49,27 @@ Deno.test("demo moves an empty file, and says when there is none", async () => {
   assertEquals([code, stdout], [1, ""]);
   assertMatch(stderr, /^ipc: demo .*\/none: No such file/);
 });
+
+Deno.test("a signal ends demo and leaves no process and no file behind", async () => {
+  using dir = folder();
+  const { code, stdout } = await shell(
+    `export TMPDIR=${dir.path}; ipc demo & pid=$!
+     while ! ls ${dir.path} | grep -q ipc-demo; do sleep 0.02; done; sleep 0.1; kill -TERM $pid; wait $pid`,
+  );
+  assertEquals([code, stdout, [...Deno.readDirSync(dir.path)]], [143, "", []]);
+  await until(() => processesWith(`TMPDIR=${dir.path}`) === 0);
+});
+
+/** How many processes have this in their environment. */
+function processesWith(variable: string): number {
+  let count = 0;
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (Deno.readTextFileSync(`/proc/${name}/environ`).includes(variable)) count++;
+    } catch {
+      // Gone, or somebody else's.
+    }
+  }
+  return count;
+}

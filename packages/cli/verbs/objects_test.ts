@@ -55,8 +55,11 @@ Deno.test("stat tells who has it open and what waits, and takes nothing away", a
   using dir = folder();
   const path = `${dir.path}/in`;
   await using receiver = start(["recv", `fifo:${path}?framing=lines`, "--listen", "--count", "2"]);
-  await until(() => exists(path));
-  // A second reader that reads nothing, so that bytes wait.
+  await until(async () => {
+    return exists(path) &&
+      JSON.parse((await ipc(["stat", `fifo:${path}`, "--json"])).stdout).writers.length > 0;
+  });
+  // It reads nothing now, so that bytes wait.
   receiver.process.kill("SIGSTOP");
   try {
     await shell(`echo hello > ${path}`);

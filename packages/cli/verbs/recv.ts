@@ -2,6 +2,8 @@ import type { Bytes, Receiver, WaitOptions } from "@ipc/core";
 import { about, AddressFailure, Failed, STATUS, UsageError } from "../_failure.ts";
 import type { Io } from "../io.ts";
 import { followOption, listenOption, openReceiver } from "../_open.ts";
+import { arrived } from "../_arrived.ts";
+import { joined } from "../_bytes.ts";
 import { duration, flag, integer } from "../_options.ts";
 import { verb } from "../_verb.ts";
 
@@ -57,15 +59,21 @@ async function take(
   print: (message: Bytes, to: Uint8Array[]) => void,
 ): Promise<number> {
   let taken = 0;
-  while (taken < wanted) {
-    const batch = await receiver.receiveBatch({ ...wait, max: Math.min(wanted - taken, MOST_AT_ONCE) });
-    if (batch.length === 0) break;
+  const show = async (batch: readonly Bytes[]) => {
     const pieces: Uint8Array[] = [];
     for (const message of batch) print(message, pieces);
-    // One message at a time is the common case, and a large one is not copied.
-    if (pieces.length <= 2) { for (const piece of pieces) await io.stdout.write(piece); }
-    else await io.stdout.write(new Uint8Array(await new Blob(pieces as Bytes[]).arrayBuffer()));
+    await io.stdout.write(joined(pieces));
     taken += batch.length;
+  };
+  try {
+    while (taken < wanted) {
+      const batch = await receiver.receiveBatch({ ...wait, max: Math.min(wanted - taken, MOST_AT_ONCE) });
+      if (batch.length === 0) break;
+      await show(batch);
+    }
+  } catch (error) {
+    if (io.signal.aborted) await show(await arrived(receiver, wanted - taken));
+    throw error;
   }
   return taken;
 }

@@ -7,7 +7,7 @@ import { resources, trackLeaks } from "./leak_check.ts";
 import { command } from "./_torture_link.ts";
 import { listen } from "./_torture_kills.ts";
 import { within } from "./_torture_players.ts";
-import { Random } from "./_random.ts";
+import type { Random } from "./_random.ts";
 import { describe, ignored, sleep, syncSender, turn, turns } from "./_trial.ts";
 import type { Torture, TortureReport, TortureSession } from "./_tortures.ts";
 

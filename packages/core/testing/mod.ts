@@ -5,6 +5,7 @@
  */
 
 export * from "./conformance.ts";
+export * from "./fault_suite.ts";
 export * from "./faults.ts";
 export * from "./leak_check.ts";
 export * from "./memory_channel.ts";

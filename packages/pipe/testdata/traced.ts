@@ -7,7 +7,8 @@ import { tracedMessage } from "./traced_message.ts";
 /** Notes how a call ended: with an error of ours, or whatever `call` says. */
 async function note(call: () => unknown): Promise<void> {
   try {
-    console.log(await call());
+    const outcome = await call();
+    if (outcome !== undefined) console.log(outcome);
   } catch (error) {
     console.log(error instanceof IpcError ? `${error.name} ${error.code}` : `not typed: ${error}`);
   }
@@ -23,6 +24,19 @@ function verdict(message: Uint8Array | undefined, expected: number[]): string {
 }
 
 const numbers = [0, 1, 2, 3];
+
+type Channel = ReturnType<typeof parentChannel>;
+type Received = Uint8Array | undefined;
+
+async function receiveAll(receive: (channel: Channel) => Received | Promise<Received>): Promise<void> {
+  let channel: Channel | undefined;
+  const expected = [...numbers];
+  await note(() => void (channel = parentChannel()));
+  if (channel === undefined) return;
+  while (expected.length > 0) await note(async () => verdict(await receive(channel!), expected));
+  channel.close();
+}
+
 const actions: Record<string, () => Promise<void>> = {
   async send() {
     const channel = parentChannel();
@@ -39,25 +53,12 @@ const actions: Record<string, () => Promise<void>> = {
     await note(() => channel.sendBatch(numbers.map(tracedMessage)).then(() => "sent"));
     channel.close();
   },
-  async receive() {
-    const channel = parentChannel();
-    const expected = [...numbers];
-    while (expected.length > 0) await note(async () => verdict(await channel.receive(), expected));
-    channel.close();
-  },
-  async receiveSync() {
-    const channel = parentChannel();
-    const expected = [...numbers];
-    while (expected.length > 0) await note(() => verdict(channel.receiveSync(), expected));
-    channel.close();
-  },
+  receive: () => receiveAll(async (channel) => await channel.receive()),
+  receiveSync: () => receiveAll((channel) => channel.receiveSync()),
   async create() {
     const before = descriptors();
     for (const _ of numbers) await note(() => (createPipe()[Symbol.dispose](), "made"));
     console.log(`${descriptors() - before} left`);
-  },
-  async join() {
-    await note(() => (parentChannel(), "joined"));
   },
 };
 

@@ -1,0 +1,3 @@
+import { benchVerb } from "../bench/verb.ts";
+
+export default benchVerb();

@@ -1,0 +1,108 @@
+/**
+ * The whole contract of a channel with every call into libc going wrong in turn.
+ *
+ * @module
+ */
+
+import { ERRNO } from "../errno.ts";
+import type { ChannelPair } from "./conformance.ts";
+import { everyFault } from "./faults.ts";
+import { FaultTrial, operations } from "./_fault_operations.ts";
+import { resources, trackLeaks } from "./leak_check.ts";
+import { sleep } from "./_trial.ts";
+
+/** What {@linkcode faultSuite} does besides the contract. */
+export interface FaultSuiteOptions {
+  /** What the mechanism can do besides; each closes what it opens. */
+  more?: Readonly<Record<string, () => unknown>> | undefined;
+  /** The errors that each call is made to fail with; what the kernel may give on any of them unless told. */
+  errnos?: readonly number[] | undefined;
+  /** Calls that are left alone: those which no kernel lets fail. */
+  except?: readonly string[] | undefined;
+  /** Registers the tests as ignored: what they need is missing here. */
+  ignore?: boolean | undefined;
+}
+
+const ERRNOS: readonly number[] = [
+  ERRNO.EINTR,
+  ERRNO.EAGAIN,
+  ERRNO.EMFILE,
+  ERRNO.ENFILE,
+  ERRNO.ENOMEM,
+  ERRNO.ENOSPC,
+  ERRNO.EPIPE,
+  ERRNO.EACCES,
+  ERRNO.EIO,
+];
+
+/**
+ * Registers a test for each operation of a channel, in which each of its calls into libc fails in turn with each
+ * error, and each read and write does half of its work.
+ *
+ * Each time the operation has to end, in success or in an `IpcError`; what was sent has to arrive once,
+ * whole and in order, and what failed whole or not at all; and descriptors have to be as before.
+ *
+ * @example
+ * ```ts ignore
+ * import { faultSuite } from "@ipc/core/testing";
+ * import { createPipe } from "@ipc/pipe";
+ *
+ * faultSuite("pipe", () => {
+ *   const { writer, reader } = createPipe();
+ *   return { sender: writer, receiver: reader };
+ * });
+ * ```
+ */
+export function faultSuite(
+  name: string,
+  open: () => ChannelPair | Promise<ChannelPair>,
+  options: FaultSuiteOptions = {},
+): void {
+  const { more = {}, errnos = ERRNOS, ignore = false } = options;
+  const test = (title: string, fn: () => Promise<void>) => {
+    Deno.test({ name: `${name} under faults: ${title}`, ignore, fn });
+  };
+  for (const [title, operate] of Object.entries(operations)) {
+    test(title, async () => {
+      await trackLeaks();
+      let trial: FaultTrial | undefined;
+      const before = held();
+      const report = await everyFault(async () => {
+        trial = new FaultTrial();
+        await trial.run(open, operate);
+      }, {
+        errnos,
+        short: 3,
+        verify: async (run) => {
+          await trial!.verify(run.error !== undefined);
+          await settled(before);
+        },
+      });
+      if (report.faults === 0) throw new Error("Expected calls into libc, there were none");
+    });
+  }
+  for (const [title, operate] of Object.entries(more)) {
+    test(title, async () => {
+      await trackLeaks();
+      const before = held();
+      await everyFault(operate, { errnos, short: 3, verify: () => settled(before) });
+    });
+  }
+}
+
+/** How many descriptors and objects there are. */
+function held(): number {
+  let count = 0;
+  for (const [line, times] of resources()) if (/^descriptor |^object |^System V /.test(line)) count += times;
+  return count;
+}
+
+/** The runtime lets go of what it watched a little later. */
+async function settled(before: number): Promise<void> {
+  for (let looks = 0; held() > before; looks++) {
+    if (looks > 200) {
+      throw new Error(`Expected ${before} descriptors and objects as before, there are ${held()}`);
+    }
+    await sleep(looks < 20 ? 0 : 10);
+  }
+}
