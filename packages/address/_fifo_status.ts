@@ -38,6 +38,7 @@ function look(path: string): Deno.FileInfo {
     throw errnoError(missing ? ERRNO.ENOENT : ERRNO.EACCES, {
       syscall: "lstat",
       action: `look at FIFO "${path}"`,
+      object: "FIFO",
       target: path,
     });
   }

@@ -67,6 +67,8 @@ export interface ErrnoContext {
   action: string;
   /** The path, name, key or descriptor. */
   target?: string | undefined;
+  /** What the target is, `FIFO` or `queue`: where there is none, the message says "no such queue". */
+  object?: string | undefined;
   /** What to do about it, where this caller knows better than the general hint. */
   hint?: string | undefined;
 }
@@ -86,7 +88,9 @@ export interface ErrnoContext {
 export function errnoError(errno: number, context: ErrnoContext): IpcError {
   const code = errnoName(errno);
   const kind = CLASSES[code] ?? IpcError;
-  return new kind(`Cannot ${context.action}: ${describeErrno(errno)}`, {
+  const { action, object } = context;
+  const reason = object !== undefined && code === "ENOENT" ? `no such ${object}` : describeErrno(errno);
+  return new kind(`Cannot ${action}: ${reason}`, {
     code,
     errno,
     syscall: context.syscall,

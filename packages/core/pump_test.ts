@@ -100,7 +100,7 @@ Deno.test("pump: an abort while nothing comes rejects with the reason, and takes
 });
 
 Deno.test("pump: what could not be sent is handed back", async () => {
-  const first = memoryChannel({ capacity: 1 << 16 });
+  const first = memoryChannel({ seed: 4, capacity: 1 << 16 });
   const second = memoryChannel({ seed: 5, capacity: 256 });
   const messages = numbered(300);
   const sending = first.sender.sendBatch(messages).then(() => first.sender.end());

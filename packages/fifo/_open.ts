@@ -31,7 +31,7 @@ const LONGEST_PAUSE = 10;
 export function lookAt(path: string, action: string): { handle: OwnedFd; status: FileStatus } {
   const name = cString(path);
   const fd = libc.open(name, abi.O_PATH | abi.O_NOFOLLOW | abi.O_CLOEXEC, 0);
-  if (fd === -1) throw failure(errno(), "open", action, path);
+  if (fd === -1) throw failure(errno(), "open", action, path, "FIFO");
   const handle = new OwnedFd(fd);
   try {
     const status = stat(fd);

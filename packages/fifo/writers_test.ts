@@ -82,7 +82,7 @@ class Tally {
         else {
           const message = round % 3 === 1
             ? await reader.receive(CEILING)
-            : reader.tryReceive() ?? reader.receiveSync(CEILING);
+            : reader.tryReceive() ?? blocking(reader);
           if (message !== undefined) this.check(message);
         }
       } catch (error) {
@@ -92,6 +92,16 @@ class Tally {
       // Children have to be looked after too.
       if (round % 16 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     }
+  }
+}
+
+/** Blocks for a moment only: the end may wait for this very thread to let go of the keeper. */
+function blocking(reader: FifoReader): Bytes | undefined {
+  try {
+    return reader.receiveSync({ timeout: 20 });
+  } catch (error) {
+    if (error instanceof TimeoutError) return undefined;
+    throw error;
   }
 }
 

@@ -231,6 +231,10 @@ export interface PlatformAbi {
   /** signal(7): the first real-time signal that the C library leaves to programs. */
   readonly SIGRTMIN: number;
   /** syscall(2). */
+  readonly SYS_read: number;
+  /** syscall(2). */
+  readonly SYS_write: number;
+  /** syscall(2). */
   readonly SYS_futex: number;
   /** syscall(2); Linux 5.16. */
   readonly SYS_futex_waitv: number;
@@ -268,6 +272,8 @@ const x86_64: Omit<PlatformAbi, "SIGRTMIN"> = {
   O_NOFOLLOW: 0x20000,
   O_DIRECT: 0x4000,
   O_TMPFILE: 0x410000,
+  SYS_read: 0,
+  SYS_write: 1,
   SYS_futex: 202,
   SYS_futex_waitv: 449,
   SYS_gettid: 186,
@@ -295,6 +301,8 @@ const aarch64: Omit<PlatformAbi, "SIGRTMIN"> = {
   O_NOFOLLOW: 0x8000,
   O_DIRECT: 0x10000,
   O_TMPFILE: 0x404000,
+  SYS_read: 63,
+  SYS_write: 64,
   SYS_futex: 98,
   SYS_futex_waitv: 449,
   SYS_gettid: 178,

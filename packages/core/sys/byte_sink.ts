@@ -14,7 +14,7 @@ import { Memory } from "./memory.ts";
 import { waitFor } from "./poller.ts";
 
 /** What one write carries at most when messages are put together, unless told. */
-const CHUNK = 64 * 1024;
+const CHUNK = 68 * 1024;
 
 /** How a {@linkcode ByteSink} writes. */
 export interface ByteSinkOptions {

@@ -8,7 +8,7 @@ import { ERRNO } from "../errno.ts";
 import { IpcError } from "../errors.ts";
 import { abi } from "./abi.ts";
 import { check, errno, failure } from "./errno.ts";
-import { libc } from "./_libc.ts";
+import { libc, onAddress, onView } from "./_libc.ts";
 import { Memory } from "./memory.ts";
 
 /** How a descriptor is taken over. */
@@ -28,6 +28,9 @@ const SIZES: bigint[] = Array.from({ length: 4352 }, (_, size) => BigInt(size));
 export function sizeT(length: number): bigint {
   return SIZES[length] ?? BigInt(length);
 }
+
+const SYS_READ = BigInt(abi.SYS_read);
+const SYS_WRITE = BigInt(abi.SYS_write);
 
 /**
  * A descriptor that reads and writes bytes without waiting, or blocking the thread, as each call needs.
@@ -158,12 +161,16 @@ export class Descriptor {
 
   #read({ bytes, address }: Memory): number {
     const length = sizeT(bytes.byteLength);
-    return address === null ? libc.read(this.#fd, bytes, length) : libc.readAt(this.#fd, address, length);
+    return address === null
+      ? onView.read(SYS_READ, this.#fd, bytes, length)
+      : onAddress.read(SYS_READ, this.#fd, address, length);
   }
 
   #write({ bytes, address }: Memory, length: number): number {
     const count = sizeT(length);
-    return address === null ? libc.write(this.#fd, bytes, count) : libc.writeAt(this.#fd, address, count);
+    return address === null
+      ? onView.write(SYS_WRITE, this.#fd, bytes, count)
+      : onAddress.write(SYS_WRITE, this.#fd, address, count);
   }
 
   /** Puts what was tried so that the target may follow. */

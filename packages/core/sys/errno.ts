@@ -77,9 +77,15 @@ export function check(result: number, syscall: string, action: string, target?: 
   throw failure(errno(), syscall, action, target);
 }
 
-/** The error for an errno that was read before. */
-export function failure(code: number, syscall: string, action: string, target?: string | number): IpcError {
+/** The error for an errno that was read before; `object` is what the target is, such as `FIFO`. */
+export function failure(
+  code: number,
+  syscall: string,
+  action: string,
+  target?: string | number,
+  object?: string,
+): IpcError {
   const name = target === undefined ? undefined : String(target);
   const what = name === undefined ? action : `${action} ${typeof target === "number" ? target : `"${name}"`}`;
-  return errnoError(code, { syscall, action: what, target: name });
+  return errnoError(code, { syscall, action: what, target: name, object });
 }

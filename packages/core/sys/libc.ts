@@ -105,12 +105,26 @@ function connect({ live, real, symbols }: Table): void {
       live[name] = call;
       continue;
     }
-    const definition = symbols[name] as Deno.ForeignFunction;
-    const symbol = definition.name ?? name;
     live[name] = interceptor === undefined
       ? call
-      : (...args) => interceptor === undefined ? call(...args) : interceptor(symbol, args, call, definition);
+      : intercepted(name, symbols[name] as Deno.ForeignFunction, call);
   }
+}
+
+/** A call that goes through the interceptor; syscall(2) is shown to it as the call that it makes. */
+function intercepted(
+  name: string,
+  definition: Deno.ForeignFunction,
+  call: (...args: unknown[]) => unknown,
+): (...args: unknown[]) => unknown {
+  const direct = definition.name === "syscall";
+  const symbol = direct ? name : definition.name ?? name;
+  return (...args) => {
+    if (interceptor === undefined) return call(...args);
+    if (!direct) return interceptor(symbol, args, call, definition);
+    const [number, ...rest] = args;
+    return interceptor(symbol, rest, (...others) => call(number, ...others), definition);
+  };
 }
 
 let found: string | undefined;

@@ -82,8 +82,8 @@ export function waitFor(fd: number, interest: Interest, wake: () => void): () =>
       }
     } else forget(fd);
     if (registrations.size === 0 && parked && !woken) {
-      woken = true;
-      libc.write(wakeup, counter, 8n);
+      // Unwoken, the parked call would keep the process alive.
+      for (let tries = 0; !woken && tries < 3; tries++) woken = libc.write(wakeup, counter, 8n) === 8;
     }
   };
 }

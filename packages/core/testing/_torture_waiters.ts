@@ -14,7 +14,11 @@ const CHANNELS = 50;
 const ROUNDS = 50;
 
 /** The part with the crowd. */
-export const waiters: Torture = { title: "1,000 waiters", run: crowd };
+export const waiters: Torture = {
+  title: "1,000 waiters",
+  applies: (mechanism) => mechanism.bytes !== true,
+  run: crowd,
+};
 
 interface Waiting {
   readonly channel: Watched;
