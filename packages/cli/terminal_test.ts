@@ -66,8 +66,8 @@ Deno.test({
     terminal.type("ipc --help; echo en''d", "Enter");
     await until(() => terminal.screen().includes("end"));
     assertStringIncludes(terminal.screen({ colours: true }), "\x1b[1mVerbs");
-    terminal.type("clear; NO_COLOR=1 ipc --help; echo don''e", "Enter");
-    await until(() => terminal.screen().includes("done"));
+    terminal.type("clear; NO_COLOR=1 ipc --help; echo rea''dy", "Enter");
+    await until(() => terminal.screen().includes("ready"));
     assertStringIncludes(terminal.screen(), "Verbs");
     assert(!terminal.screen({ colours: true }).includes("\x1b[1mVerbs"));
   },
