@@ -1,7 +1,7 @@
 /** What Deno has of its own: a unix socket, and the standard streams of a child. */
 
 import type { Bytes, SyncChannel } from "@ipc/core";
-import type { DemoMechanism } from "../../cli/demo/mechanism.ts";
+import type { Meeting } from "@ipc/address/meeting";
 import { work } from "../../cli/bench/_work.ts";
 import { Framed } from "./_framed.ts";
 
@@ -10,7 +10,7 @@ function channel(framed: Framed): SyncChannel<Uint8Array, Bytes> {
   return framed as unknown as SyncChannel<Uint8Array, Bytes>;
 }
 
-const connect: DemoMechanism = {
+const connect: Meeting = {
   name: "connect",
   async near({ folder, start }) {
     const path = `${folder}/socket`;
@@ -38,7 +38,7 @@ function overConnection(connection: Deno.Conn): SyncChannel<Uint8Array, Bytes> {
   );
 }
 
-const stdio: DemoMechanism = {
+const stdio: Meeting = {
   name: "stdio",
   near({ command, args, signal }) {
     const child = new Deno.Command(command, { args: args(), stdin: "piped", stdout: "piped", signal })

@@ -1,6 +1,6 @@
 /** What a process of ours does that is measured: it opens one end of a channel, and obeys. */
 
-import type { DemoMechanism, FarEnd } from "../demo/mechanism.ts";
+import type { FarEnd, Meeting } from "@ipc/address/meeting";
 import { farEnd } from "./_far_end.ts";
 import { measure } from "./_near_end.ts";
 import { tell } from "./_wire.ts";
@@ -10,7 +10,7 @@ import { tell } from "./_wire.ts";
  *
  * @param mechanisms Those that NAME is looked up in.
  */
-export async function work(args: readonly string[], mechanisms: readonly DemoMechanism[]): Promise<void> {
+export async function work(args: readonly string[], mechanisms: readonly Meeting[]): Promise<void> {
   const [role, name, ...rest] = args;
   const mechanism = mechanisms.find((mechanism) => mechanism.name === name);
   if (mechanism === undefined) throw new TypeError(`Cannot measure "${name}": no such mechanism`);

@@ -1,10 +1,10 @@
 /** Our own contestants: every mechanism of this library, between two processes. */
 
-import { mechanisms } from "../demo/mechanisms.ts";
+import { meetings } from "@ipc/address/meeting";
 import type { Case, Contestant } from "./contestant.ts";
 
 /** The mechanisms that can be measured. */
-export const mechanismNames: readonly string[] = mechanisms.map(({ name }) => name);
+export const mechanismNames: readonly string[] = meetings.map(({ name }) => name);
 
 const cases: readonly Case[] = [
   { chart: "roundTrip", name: "sync", test: "trip-sync" },

@@ -1,6 +1,6 @@
 /** The program of both ends of a channel of ours while it is measured. */
 
-import { mechanisms } from "../demo/mechanisms.ts";
+import { meetings } from "@ipc/address/meeting";
 import { work } from "./_work.ts";
 
-if (import.meta.main) await work(Deno.args, mechanisms);
+if (import.meta.main) await work(Deno.args, meetings);

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { Bytes, SyncChannel } from "@ipc/core";
-import { mechanisms } from "./mechanisms.ts";
+import { meetings } from "@ipc/address/meeting";
 import { NOTHING, type Phase, type Receipt } from "./phases.ts";
 
 const decoder = new TextDecoder();
@@ -46,7 +46,7 @@ async function takeFile(channel: SyncChannel): Promise<Receipt> {
 
 if (import.meta.main) {
   const [name, ...args] = Deno.args;
-  const channel = await mechanisms.find((mechanism) => mechanism.name === name)!.far(args);
+  const channel = await meetings.find((mechanism) => mechanism.name === name)!.far(args);
   await serve(channel);
   channel.close();
 }

@@ -1,7 +1,7 @@
 /** Runs the demo through one mechanism. */
 
 import type { SyncChannel } from "@ipc/core";
-import type { DemoMechanism, FarEnd } from "./mechanism.ts";
+import type { FarEnd, Meeting } from "@ipc/address/meeting";
 import { bandwidth, blockingRoundTrip, roundTrip, sendFile } from "./near_end.ts";
 import type { Receipt } from "./phases.ts";
 
@@ -32,7 +32,7 @@ export interface Sent extends Receipt {
 
 /** Starts a far end, measures, sends the file, and leaves no process behind. */
 export async function run(
-  mechanism: DemoMechanism,
+  mechanism: Meeting,
   file: Sent,
   folder: string,
   signal: AbortSignal,
@@ -66,7 +66,7 @@ export async function run(
 }
 
 function farEnd(
-  mechanism: DemoMechanism,
+  mechanism: Meeting,
   folder: string,
   signal: AbortSignal,
   children: Deno.ChildProcess[],

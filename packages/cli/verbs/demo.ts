@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { NotSupportedError } from "@ipc/core";
-import type { DemoMechanism } from "../demo/mechanism.ts";
-import { mechanisms } from "../demo/mechanisms.ts";
+import type { Meeting } from "@ipc/address/meeting";
+import { meetings } from "@ipc/address/meeting";
 import { type Result, run, type Sent, type Step } from "../demo/run.ts";
 import { asJson, asProgress, asTable, type Row } from "../demo/table.ts";
 import { about, STATUS } from "../_failure.ts";
@@ -30,8 +30,8 @@ export default verb({
     const rows: Row[] = [];
     const folder = await Deno.makeTempDir({ prefix: "ipc-demo-" });
     try {
-      for (const [index, mechanism] of mechanisms.entries()) {
-        const nth = `${index + 1}/${mechanisms.length}`;
+      for (const [index, mechanism] of meetings.entries()) {
+        const nth = `${index + 1}/${meetings.length}`;
         const onStep = (step: Step) => line.show(asProgress(io.stderr, file, nth, mechanism.name, step));
         rows.push({
           name: mechanism.name,
@@ -52,7 +52,7 @@ export default verb({
 });
 
 async function attempt(
-  mechanism: DemoMechanism,
+  mechanism: Meeting,
   file: Sent,
   folder: string,
   signal: AbortSignal,

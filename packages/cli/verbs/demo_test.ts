@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { createHash } from "node:crypto";
-import { mechanisms } from "../demo/mechanisms.ts";
+import { meetings } from "@ipc/address/meeting";
 import { folder, ipc, shell, until } from "../_testing.ts";
 
 function file(path: string, size: number): string {
@@ -25,7 +25,7 @@ Deno.test("demo moves a file through every mechanism, and the far end has its SH
       assertGreater(row[word], 0);
     }
   }
-  assertEquals(names, mechanisms.map(({ name }) => name));
+  assertEquals(names, meetings.map(({ name }) => name));
 });
 
 Deno.test("demo prints one table, with a line for each mechanism", async () => {
@@ -34,10 +34,10 @@ Deno.test("demo prints one table, with a line for each mechanism", async () => {
   file(path, 12_345);
   const { code, stdout, stderr } = await ipc(["demo", path]);
   assertEquals([code, stderr], [0, ""]);
-  for (const { name } of mechanisms) {
+  for (const { name } of meetings) {
     assertMatch(stdout, new RegExp(`^  ${name} +✓ .* (µs|ms) +[\\d.]+ [kMGT]?B/s .*s +[\\d.]+ [µm]s$`, "m"));
   }
-  assertMatch(stdout, new RegExp(`✓ ${mechanisms.length} mechanisms, every byte checked`));
+  assertMatch(stdout, new RegExp(`✓ ${meetings.length} mechanisms, every byte checked`));
   assert(!stdout.includes("\x1b"), "no colours in a pipe");
 });
 

@@ -1,0 +1,69 @@
+/**
+ * How a process and one that it starts come to a channel through each mechanism.
+ *
+ * The demo and the benchmarks of the `ipc` command go through this list, so that a mechanism that is in it is
+ * in both.
+ *
+ * @module
+ */
+
+import type { SyncChannel } from "@ipc/core";
+import { Fifo, mkfifo } from "@ipc/fifo";
+import { parentChannel, spawnWithChannel } from "@ipc/pipe";
+
+/** One mechanism. */
+export interface Meeting {
+  /** Its name. */
+  readonly name: string;
+  /** Starts the far end as a process of its own, and opens the near end of the channel to it. */
+  near(far: FarEnd): Promise<SyncChannel>;
+  /** Opens the far end, with the arguments that the near end has started it with. */
+  far(args: readonly string[]): SyncChannel | Promise<SyncChannel>;
+}
+
+/** The program at the far end, as the near end starts it. */
+export interface FarEnd {
+  /** The program. */
+  readonly command: string;
+  /** Its arguments, with those that its mechanism adds. */
+  args(...more: string[]): string[];
+  /** Starts it by name, for mechanisms that do not start programs themselves. */
+  start(...more: string[]): void;
+  /** A folder that only this user can look into, removed at the end. */
+  readonly folder: string;
+  /** Ends the program when it aborts. */
+  readonly signal: AbortSignal;
+}
+
+/** How long one end waits for the other to open, in milliseconds. */
+const OPENING = 10_000;
+
+/**
+ * Every mechanism, in the order of a table.
+ *
+ * @example
+ * ```ts
+ * import { meetings } from "@ipc/address/meeting";
+ * import { assert } from "@std/assert";
+ *
+ * assert(meetings.some(({ name }) => name === "pipe"));
+ * ```
+ */
+export const meetings: readonly Meeting[] = [
+  {
+    name: "pipe",
+    near: ({ command, args, signal }) =>
+      Promise.resolve(spawnWithChannel(command, { args: args(), stdin: "null", signal }).channel),
+    far: () => parentChannel(),
+  },
+  {
+    name: "fifo",
+    async near({ folder, start, signal }) {
+      const [there, back] = [`${folder}/there`, `${folder}/back`];
+      for (const path of [there, back]) mkfifo(path);
+      start(there, back);
+      return await Fifo.openPair(back, there, { timeout: OPENING, signal });
+    },
+    far: ([there, back]) => Fifo.openPair(there!, back!, { timeout: OPENING }),
+  },
+];
