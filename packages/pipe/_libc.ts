@@ -4,6 +4,14 @@ import { bind, type Bound } from "@ipc/core/sys";
 
 const symbols = {
   pipe2: { parameters: [/* int fds[2] */ "buffer", /* int flags */ "i32"], result: /* int */ "i32" },
+  open: {
+    parameters: [/* const char *path */ "buffer", /* int flags */ "i32", /* mode_t mode */ "u32"],
+    result: /* int */ "i32",
+  },
+  dup3: {
+    parameters: [/* int oldfd */ "i32", /* int newfd */ "i32", /* int flags */ "i32"],
+    result: /* int */ "i32",
+  },
   close: { parameters: [/* int fd */ "i32"], result: /* int */ "i32" },
   access: { parameters: [/* const char *path */ "buffer", /* int mode */ "i32"], result: /* int */ "i32" },
   fcntl: {

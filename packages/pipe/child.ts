@@ -14,12 +14,15 @@ import {
   type SyncChannel,
   UntrustedError,
 } from "@ipc/core";
-import { abi, Descriptor, errno, stat } from "@ipc/core/sys";
+import { abi, cString, Descriptor, errno, stat } from "@ipc/core/sys";
 import { libc } from "./_libc.ts";
 import { pipeDescriptors, PipeReader, PipeWriter } from "./pipe.ts";
 
 /** The one variable that tells a child where its channel is: two descriptors, such as `3,4`. */
 const VARIABLE = "IPC_CHANNEL";
+
+/** Runtimes make their duplicates before anything else is opened. */
+const HIGHEST_DUPLICATE = 256;
 
 /** What becomes of a standard stream of a child. */
 export type ChildStream = "inherit" | "null" | "piped";
@@ -180,6 +183,7 @@ export function parentChannel(
   }
   const [input, output] = [Number(found[1]), Number(found[2])];
   for (const fd of [input, output]) adopt(fd);
+  releaseDuplicates(input, output);
   Deno.env.delete(VARIABLE);
   const { framing } = options;
   return toParent = duplex(
@@ -196,6 +200,22 @@ function adopt(fd: number): void {
   if (libc.fcntl(fd, abi.F_SETFD, abi.FD_CLOEXEC) === -1) {
     throw errnoError(errno(), { syscall: "fcntl", action: "reach the parent", target: VARIABLE });
   }
+}
+
+/**
+ * Lets go of the duplicates that the runtime keeps of what it inherits: with them open, the parent would see
+ * the end only when this process ends. The numbers stay taken, for the runtime believes that they are its own.
+ */
+function releaseDuplicates(...fds: number[]): void {
+  const ours = fds.map((fd) => stat(fd));
+  const nothing = libc.open(cString("/dev/null"), abi.O_RDWR | abi.O_CLOEXEC, 0);
+  if (nothing === -1) return;
+  for (let fd = 3; fd < HIGHEST_DUPLICATE; fd++) {
+    if (fds.includes(fd) || libc.fcntl(fd, abi.F_GETFD, 0) === -1) continue;
+    const { ino, dev } = stat(fd);
+    if (ours.some((end) => end.ino === ino && end.dev === dev)) libc.dup3(nothing, fd, abi.O_CLOEXEC);
+  }
+  libc.close(nothing);
 }
 
 class StartedChild implements Child {

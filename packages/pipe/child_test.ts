@@ -57,6 +57,20 @@ Deno.test("spawnWithChannel() gives a Deno child a duplex channel, and end() is 
   channel.close();
 });
 
+Deno.test("a Deno child that ends its direction is seen to, while it goes on", async () => {
+  const { process, channel } = child(`
+    await channel.send(new Uint8Array([1]));
+    await channel.end();
+    for await (const _ of channel);
+  `);
+  assertEquals(await channel.receive(), new Uint8Array([1]));
+  // Only our own end lets the child finish.
+  assertEquals(await channel.receive(), undefined);
+  await channel.end();
+  assertEquals((await process.status).success, true);
+  channel.close();
+});
+
 Deno.test("spawnWithChannel() works in the synchronous forms", async () => {
   const { process, channel } = child(`
     for (let m; (m = channel.receiveSync()) !== undefined;) channel.sendSync(m);
