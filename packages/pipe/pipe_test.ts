@@ -259,6 +259,11 @@ Deno.test("a batch with a message that is too long sends what stands before it",
 Deno.test("a wrong message is refused before anything is written", async () => {
   using pipe = createPipe();
   await assertRejects(() => pipe.writer.send("text" as unknown as Uint8Array), TypeError, "Uint8Array");
+  await assertRejects(
+    () => pipe.writer.sendBatch([undefined as unknown as Uint8Array]),
+    TypeError,
+    "Uint8Array",
+  );
   await assertRejects(() => pipe.reader.receive({ timeout: -1 }), RangeError, "timeout");
   await assertRejects(() => pipe.reader.receive({ timeout: NaN }), RangeError, "timeout");
   assertEquals(pipe.reader.available, 0);

@@ -3,6 +3,8 @@
 import type { WaitOptions } from "../channel.ts";
 import { Waiter } from "./_wait.ts";
 
+const END = Symbol("end of a batch");
+
 /** A pending send: one message, or a batch that is drawn from its iterator piece by piece. */
 export class Outgoing extends Waiter<void> {
   sent = 0;
@@ -11,15 +13,21 @@ export class Outgoing extends Waiter<void> {
   next = 0;
   /** Why no more can be drawn; told once what was drawn before has left. */
   failure: { error: unknown } | undefined;
+  /** Where a batch is drawn from: an array by index, which costs half as much as by iterator. */
+  readonly #array: readonly Uint8Array[] | undefined;
+  #index = 0;
+  readonly #iterator: Iterator<Uint8Array> | undefined;
 
   constructor(
     readonly message: Uint8Array | undefined,
     readonly options: WaitOptions | undefined,
-    readonly batch: Iterator<Uint8Array> | undefined,
+    readonly batch: Iterable<Uint8Array> | undefined,
     /** What the mechanism wants to know of the message besides its bytes. */
     readonly meta: unknown,
   ) {
     super();
+    if (Array.isArray(batch)) this.#array = batch;
+    else if (batch !== undefined) this.#iterator = batch[Symbol.iterator]();
   }
 
   /**
@@ -33,8 +41,8 @@ export class Outgoing extends Waiter<void> {
     this.next = 0;
     try {
       while (drawn.length < most && bytes > 0) {
-        const { done, value } = this.batch!.next();
-        if (done) break;
+        const value = this.#nextOfBatch();
+        if (value === END) break;
         check(value);
         drawn.push(value);
         bytes -= value.byteLength;
@@ -46,13 +54,18 @@ export class Outgoing extends Waiter<void> {
     return drawn.length > 0;
   }
 
+  #nextOfBatch(): Uint8Array | typeof END {
+    const array = this.#array;
+    if (array !== undefined) return this.#index < array.length ? array[this.#index++]! : END;
+    const { done, value } = this.#iterator!.next();
+    return done ? END : value;
+  }
+
   override reject(reason: unknown): void {
     super.reject(reason);
-    if (this.batch !== undefined) {
-      try {
-        this.batch.return?.();
-      } catch { /* It has been told already. */ }
-    }
+    try {
+      this.#iterator?.return?.();
+    } catch { /* It has been told already. */ }
   }
 }
 

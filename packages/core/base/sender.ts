@@ -131,7 +131,7 @@ export class BaseSender implements SyncSender {
     try {
       this.#checkOpen();
       if (options !== undefined) checkWait(options);
-      return this.#enqueue(new Outgoing(undefined, options, messages[Symbol.iterator](), undefined));
+      return this.#enqueue(new Outgoing(undefined, options, messages, undefined));
     } catch (error) {
       return Promise.reject(error);
     }

@@ -10,6 +10,8 @@ const CHUNK = 64 * 1024;
 const LEAST_ROOM = 4 * 1024;
 /** From here on a message is handed out where it was read to, and the next chunk is made for more of its kind. */
 const LARGE = 16 * 1024;
+/** So many bytes are copied out at once rather than message by message. */
+const WORTH_COPYING = 1024;
 /** A u32 prefix cannot say more, and 0xFFFFFFFF is kept as the mark of a peer that speaks something else. */
 const LONGEST = 0xfffffffe;
 
@@ -48,8 +50,8 @@ export function find(bytes: Uint8Array, value: number, from: number, to: number)
  * The memory of a decoder.
  *
  * It owns the chunk that is read into, and nobody else ever sees a byte of it that was not delivered: short
- * messages are copied out; a large one, or a batch, is handed out together with the chunk, after the bytes
- * behind it were moved to a new one.
+ * messages are copied out, all that one read brought at once; a large one is handed out together with the
+ * chunk, after the bytes behind it were moved to a new one.
  *
  * A peer that claims a huge frame and sends nothing gets no memory for it: a chunk is at most 64 KiB and four
  * times the bytes that have really arrived, in this frame or in a large one just before it.
@@ -66,8 +68,10 @@ export abstract class ArenaDecoder implements Decoder {
   readonly #handout = new Handout();
   /** The size of a large frame that was delivered from the last chunk or two. */
   #large = 0;
-  /** Whether messages are handed out where they lie, because the whole chunk will be. */
-  #lending = false;
+  /** A copy of what stood in the chunk between two places, that messages are views of. */
+  #copied: ArrayBuffer | undefined;
+  #copiedFrom = 0;
+  #copiedTo = 0;
 
   /** `longest` is the most bytes that a frame can have, with all that stands around the message. */
   constructor(protected readonly longest: number) {}
@@ -85,23 +89,16 @@ export abstract class ArenaDecoder implements Decoder {
 
   /** The whole messages that are there, at most `max` in all, behind those in `into`. */
   nextMany(into: Bytes[], max: number): void {
-    // A chunk costs more than copying out the few messages of a short read.
-    this.#lending = this.buffered >= LEAST_ROOM;
-    const before = into.length;
-    try {
-      while (into.length < max) {
-        const message = this.next();
-        if (message === undefined) break;
-        into.push(message);
-      }
-    } finally {
-      if (this.#lending && into.length > before) this.#renew(LEAST_ROOM);
-      this.#lending = false;
+    while (into.length < max) {
+      const message = this.next();
+      if (message === undefined) break;
+      into.push(message);
     }
   }
 
   /** Free space to read the next bytes into. */
   room(): Bytes {
+    this.#forgetCopied();
     if (this.#isCramped(LEAST_ROOM)) this.#makeRoom(LEAST_ROOM);
     return this.filled === 0 ? this.chunk : this.chunk.subarray(this.filled);
   }
@@ -112,10 +109,9 @@ export abstract class ArenaDecoder implements Decoder {
     const size = end - this.start;
     this.need = 0;
     this.start = end;
-    if (this.#lending) return chunk.subarray(at, at + length);
     if (length < LARGE) {
-      const message = this.#handout.copy(chunk, at, length);
-      if (end === filled) this.start = this.filled = 0;
+      const message = this.#copyOut(at, length);
+      if (end === filled) this.#moved(0);
       return message;
     }
     this.#large = size;
@@ -123,6 +119,36 @@ export abstract class ArenaDecoder implements Decoder {
     if (filled - end > length) return chunk.slice(at, at + length);
     this.#renew(LEAST_ROOM);
     return chunk.subarray(at, at + length);
+  }
+
+  /** A copy of a short message: alone, or as a view of a copy of all that is there. */
+  #copyOut(at: number, length: number): Bytes {
+    const { chunk, filled } = this;
+    if (this.#copied === undefined || at + length > this.#copiedTo) {
+      if (filled - at < WORTH_COPYING) return this.#handout.copy(chunk, at, length);
+      this.#copied = chunk.slice(at, filled).buffer;
+      this.#copiedFrom = at;
+      this.#copiedTo = filled;
+    }
+    try {
+      return new Uint8Array(this.#copied, at - this.#copiedFrom, length);
+    } catch {
+      // Somebody transferred it away with a message that he was given.
+      this.#copied = undefined;
+      return this.#handout.copy(chunk, at, length);
+    }
+  }
+
+  /** What was copied is about to be written over. */
+  #forgetCopied(): void {
+    if (this.filled < this.#copiedTo) this.#copied = undefined;
+  }
+
+  /** The undelivered bytes, `unread` of them, stand at the beginning of the chunk now. */
+  #moved(unread: number): void {
+    this.start = 0;
+    this.filled = unread;
+    this.#copied = undefined;
   }
 
   /** The first `length` bytes of the last `room()` have arrived. */
@@ -135,6 +161,7 @@ export abstract class ArenaDecoder implements Decoder {
 
   /** Copies the first `length` bytes in. */
   push(bytes: Uint8Array, length: number = bytes.length): void {
+    this.#forgetCopied();
     if (this.#isCramped(length)) this.#makeRoom(length);
     this.filled = copyBytes(bytes, length, this.chunk, this.filled);
   }
@@ -152,7 +179,7 @@ export abstract class ArenaDecoder implements Decoder {
   /** Takes the bytes that belong to no delivered message, as they arrived, out of the decoder. */
   drain(): Bytes {
     const rest = this.chunk.slice(this.start, this.filled);
-    this.start = this.filled = 0;
+    this.#moved(0);
     this.need = 0;
     this.reset();
     return rest;
@@ -174,8 +201,7 @@ export abstract class ArenaDecoder implements Decoder {
     const { chunk, start, filled } = this;
     if (Math.max(this.need, filled - start + more) > chunk.length || start === 0) return this.#renew(more);
     chunk.copyWithin(0, start, filled);
-    this.start = 0;
-    this.filled = filled - start;
+    this.#moved(filled - start);
   }
 
   /** Moves the undelivered bytes to a new chunk with room for at least `more`. */
@@ -194,7 +220,6 @@ export abstract class ArenaDecoder implements Decoder {
     const chunk = new Uint8Array(Math.max(size, unread + more));
     if (unread > 0) chunk.set(this.chunk.subarray(start, filled));
     this.chunk = chunk;
-    this.start = 0;
-    this.filled = unread;
+    this.#moved(unread);
   }
 }

@@ -191,9 +191,15 @@ export class ByteSink implements Sink {
   /** Puts a message with its frame into the chunk; returns where it ends. */
   #frame(message: Uint8Array, at: number): number {
     const framing = this.#framing;
+    const first = at === 0;
     framing.check(message);
     at += framing.writePrefix(message, this.#chunk, at);
-    at = copyBytes(message, message.byteLength, this.#chunk, at);
+    // One alone is copied with cold caches, one of many with warm ones.
+    if (first) at = copyBytes(message, message.byteLength, this.#chunk, at);
+    else {
+      this.#chunk.set(message, at);
+      at += message.byteLength;
+    }
     if (framing.suffix.byteLength > 0) this.#chunk.set(framing.suffix, at);
     return at + framing.suffix.byteLength;
   }
