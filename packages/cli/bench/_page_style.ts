@@ -35,12 +35,12 @@ caption { text-align: left; font-weight: 600; padding-bottom: 8px; }
 thead th { color: var(--soft); font-size: 13px; text-align: right; }
 .panel, .versus {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; border-spacing: 0;
-  border-collapse: separate; padding: 14px 16px; flex: 1 1 540px; display: block; overflow-x: auto;
+  border-collapse: separate; padding: 14px 12px; flex: 1 1 520px; display: block; overflow-x: auto;
 }
-.panel tr > th:first-child { width: 144px; padding-right: 10px; }
+.panel tr > th:first-child { width: 136px; padding-right: 6px; }
 .panel .plot { padding: 0; width: 220px; text-align: left; }
-.panel td:nth-child(3) { width: 88px; padding-left: 10px; }
-.panel .ratio, .panel thead th:last-child { width: 68px; padding-left: 10px; }
+.panel td:nth-child(3) { width: 84px; padding-left: 6px; }
+.panel .ratio, .panel thead th:last-child { width: 58px; padding-left: 6px; }
 .panel .group th { font-weight: 600; padding-top: 8px; color: var(--ink); }
 .panel tbody tr:not(.group) th { padding-left: 12px; }
 .panel tbody td, .panel tbody th { line-height: 22px; }
