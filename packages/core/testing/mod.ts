@@ -7,6 +7,7 @@
 export * from "./conformance.ts";
 export * from "./fault_suite.ts";
 export * from "./faults.ts";
+export * from "./kill_suite.ts";
 export * from "./leak_check.ts";
 export * from "./memory_channel.ts";
 export * from "./torture.ts";
