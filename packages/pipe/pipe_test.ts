@@ -17,6 +17,7 @@ import {
   lines,
   MessageTooLongError,
   raw,
+  TimeoutError,
   TruncatedError,
 } from "@ipc/core";
 import { abi, bind, Descriptor, errno } from "@ipc/core/sys";
@@ -171,6 +172,37 @@ Deno.test("PIPE-014: length 0: returns 0 without blocking", async () => {
   using pipe = createPipe();
   assertEquals(await pipe.writer.write(new Uint8Array(0)), 0);
   assertEquals(pipe.reader.readSync(new Uint8Array(0)), 0);
+});
+
+Deno.test("CORE-010: signals during waits (SIGCHLD, SIGWINCH, SIGUSR2): no error reaches the caller", async () => {
+  const noted = () => {};
+  for (const signal of ["SIGUSR2", "SIGWINCH"] as const) Deno.addSignalListener(signal, noted);
+  const storm = () =>
+    new Deno.Command("sh", {
+      args: [
+        "-c",
+        'i=0; while [ $i -lt 200 ]; do kill -WINCH "$0"; kill -USR2 "$0"; /bin/true; i=$((i+1)); done',
+        String(Deno.pid),
+      ],
+      stdin: "null",
+    }).spawn();
+  try {
+    using pipe = createPipe();
+    const pending = pipe.reader.receive();
+    const children = Array.from({ length: 20 }, () => new Deno.Command("true").output());
+    assertEquals((await storm().status).success, true);
+    await Promise.all(children);
+    await pipe.writer.send(bytes("calm"));
+    assertEquals(textOf(await pending), "calm");
+    // Blocking calls, for which the signals come in the middle.
+    const blocking = storm();
+    assertThrows(() => pipe.reader.receiveSync({ timeout: 200 }), TimeoutError);
+    pipe.writer.writeSync(new Uint8Array(65536));
+    assertThrows(() => pipe.writer.sendSync(bytes("x"), { timeout: 200 }), TimeoutError);
+    assertEquals((await blocking.status).success, true);
+  } finally {
+    for (const signal of ["SIGUSR2", "SIGWINCH"] as const) Deno.removeSignalListener(signal, noted);
+  }
 });
 
 Deno.test("createPipe() with packets keeps boundaries and refuses what the kernel would drop", async () => {
