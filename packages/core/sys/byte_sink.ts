@@ -22,6 +22,9 @@ export interface ByteSinkOptions {
   maxWrite?: number | undefined;
 }
 
+/** Where messages get their frames: free again as soon as a write returns, so that one serves all. */
+let memory: Memory | undefined;
+
 /** Said of a message that goes out as it is, without a frame. */
 export const UNFRAMED: unique symbol = Symbol("unframed");
 
@@ -29,8 +32,9 @@ export const UNFRAMED: unique symbol = Symbol("unframed");
 export class ByteSink implements Sink {
   readonly #descriptor: Descriptor;
   readonly #framing: Framing;
-  readonly #pinned: Memory;
-  readonly #chunk: Uint8Array;
+  readonly #memory: Memory = memory ??= Memory.pinned(new Uint8Array(CHUNK));
+  readonly #chunk: Uint8Array = this.#memory.bytes;
+  readonly #maxWrite: number;
   /** Where each message in the chunk ends. */
   readonly #ends: number[] = [];
   /** What is left of the message that was begun. */
@@ -42,8 +46,7 @@ export class ByteSink implements Sink {
   constructor(descriptor: Descriptor, framing: Framing, options: ByteSinkOptions = {}) {
     this.#descriptor = descriptor;
     this.#framing = framing;
-    this.#pinned = Memory.pinned(new Uint8Array(options.maxWrite ?? CHUNK));
-    this.#chunk = this.#pinned.bytes;
+    this.#maxWrite = Math.min(options.maxWrite ?? CHUNK, CHUNK);
   }
 
   /** The longest message in bytes. */
@@ -61,14 +64,16 @@ export class ByteSink implements Sink {
     this.#checkWhole();
     if (meta === undefined && this.#fits(message, 0)) {
       const length = this.#frame(message, 0);
-      const count = length > 0 ? this.#descriptor.write(this.#pinned, length) : 0;
+      const count = length > 0 ? this.#descriptor.write(this.#memory, length) : 0;
       if (count === length) return true;
-      if (count > 0) this.#rest = [this.#chunk.subarray(count, length)];
+      if (count > 0) this.#rest = [this.#chunk.slice(count, length)];
       return false;
     }
     const pieces = this.#pieces(message, meta);
     const taken = this.#write(pieces);
-    if (taken > 0 && pieces.length > 0) this.#rest = pieces;
+    if (taken > 0) {
+      this.#rest = pieces.map((piece) => piece.buffer === this.#chunk.buffer ? piece.slice() : piece);
+    }
     return pieces.length === 0;
   }
 
@@ -98,7 +103,7 @@ export class ByteSink implements Sink {
       }
       let count: number;
       try {
-        count = this.#descriptor.write(this.#pinned, length);
+        count = this.#descriptor.write(this.#memory, length);
       } catch (error) {
         if (done === from) throw error;
         return done;
@@ -112,7 +117,7 @@ export class ByteSink implements Sink {
         while (this.#ends[index]! <= count) index++;
         done += index;
         const start = index > 0 ? this.#ends[index - 1]! : 0;
-        if (count > start) this.#rest = [this.#chunk.subarray(count, this.#ends[index]!)];
+        if (count > start) this.#rest = [this.#chunk.slice(count, this.#ends[index]!)];
       }
       return done;
     }
@@ -143,7 +148,7 @@ export class ByteSink implements Sink {
     let begun = false;
     try {
       if (meta === undefined && this.#fits(message, 0)) {
-        this.#descriptor.writeBlocking(this.#pinned, this.#frame(message, 0));
+        this.#descriptor.writeBlocking(this.#memory, this.#frame(message, 0));
         return;
       }
       for (const piece of this.#pieces(message, meta)) {
@@ -185,7 +190,7 @@ export class ByteSink implements Sink {
 
   #fits(message: Uint8Array, at: number): boolean {
     const { maxPrefix, suffix } = this.#framing;
-    return at + maxPrefix + message.byteLength + suffix.byteLength <= this.#chunk.byteLength;
+    return at + maxPrefix + message.byteLength + suffix.byteLength <= this.#maxWrite;
   }
 
   /** Puts a message with its frame into the chunk; returns where it ends. */
