@@ -43,7 +43,8 @@ export class Trial {
 
   constructor(open: () => ChannelPair | Promise<ChannelPair>, options: ConformanceOptions) {
     this.#open = open;
-    this.settings = { ...DEFAULTS, ...options, scale: options.scale ?? testScale() };
+    const ceiling = options.ceiling ?? fromEnvironment("IPC_TEST_CEILING", DEFAULTS.ceiling);
+    this.settings = { ...DEFAULTS, ...options, ceiling, scale: options.scale ?? testScale() };
     this.childScript = options.childScript;
     this.random = new Random(options.seed ?? anySeed());
   }
@@ -270,11 +271,16 @@ export async function runCheck(
 
 /** How many repetitions are wanted: `IPC_TEST_SCALE`, 1 where it is not set or must not be read. */
 export function testScale(): number {
+  return fromEnvironment("IPC_TEST_SCALE", 1);
+}
+
+/** A number above 0 that a variable of the environment may set. */
+function fromEnvironment(name: string, otherwise: number): number {
   try {
-    const scale = Number(Deno.env.get("IPC_TEST_SCALE") ?? 1);
-    return scale > 0 ? scale : 1;
+    const value = Number(Deno.env.get(name) ?? otherwise);
+    return value > 0 ? value : otherwise;
   } catch {
-    return 1;
+    return otherwise;
   }
 }
 

@@ -38,7 +38,7 @@ export interface ConformanceOptions {
   duplex?: boolean;
   /** A module whose export (`open` unless told) gives a pair in a new process; `args` go to `deno eval`, such as `--config`. */
   childScript?: { module: string | URL; export?: string; args?: string[] };
-  /** The longest wait in milliseconds for what should be prompt; 2000 unless told. */
+  /** The longest wait in milliseconds for what should be prompt; the environment's `IPC_TEST_CEILING`, or 2000, unless told. */
   ceiling?: number;
   /** How often random checks are repeated, 1 for all; the environment's `IPC_TEST_SCALE` unless told. */
   scale?: number;
