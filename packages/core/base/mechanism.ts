@@ -21,10 +21,16 @@ export interface Source<In> {
   takeMany?(max: number | undefined): In[] | undefined;
   /** Whether the end was reached: nothing will follow. */
   readonly ended: boolean;
-  /** Waits until `take` may succeed; the wait keeps the process alive. */
-  readonly park: Park;
+  /** Whether a `take` would succeed, without taking; where it is absent a message is taken, and kept for the next. */
+  ready?(): boolean;
+  /**
+   * Begins a wait as {@linkcode Park} does, until `take` may succeed; the wait keeps the process alive.
+   *
+   * `line` is what a mechanism told `receiveWith` of the messages that are wanted; `undefined`: any.
+   */
+  park(wake: () => void, line?: unknown): () => void;
   /** Blocks this thread until `take` may succeed, at most `timeout` milliseconds; absent where nothing can block. */
-  block?(timeout: number | undefined): void;
+  block?(timeout: number | undefined, line?: unknown): void;
   /** Takes one message, blocking this thread as long as it takes; `undefined` is the end. The fast path of `receiveSync`. */
   takeSync?(): In | undefined;
   /** Gives everything back; never called twice. */

@@ -12,3 +12,4 @@ export * from "./mechanism.ts";
 export * from "./ready.ts";
 export * from "./receiver.ts";
 export * from "./sender.ts";
+export * from "./waits.ts";

@@ -6,29 +6,15 @@
 
 import type { Bytes, ReceiveBatchOptions, SyncOptions, SyncReceiver, WaitOptions } from "../channel.ts";
 import { ClosedError, IpcError } from "../errors.ts";
-import { Ladder, turnIsDue } from "./_ladder.ts";
-import { cannotBlock, checkTimeout, timedOut, Waiter } from "./_wait.ts";
 import type { Source } from "./mechanism.ts";
 import { READY } from "./ready.ts";
+import { Waits } from "./waits.ts";
 
 /** The most messages of one batch where the mechanism sets no bound of its own. */
 const MOST_IN_BATCH = 1024;
 
-/** A pending receive: what it wants, and whom to tell. */
-class Pending<T> extends Waiter<T | undefined> {
-  constructor(
-    readonly take: () => T | undefined,
-    /** Who stands in one line is served in the order of the calls. */
-    readonly line: unknown,
-  ) {
-    super();
-  }
-}
-
-/** The line of those who want the next message, whatever it is. */
-const FRONT = Symbol("the next message");
-/** The line of those who only want to know of it. */
-const WATCH = Symbol("word of the next message");
+/** Lines in which nobody stands are thrown away when there are more than this. */
+const MOST_LINES = 64;
 
 /**
  * A receiver over a mechanism's non-blocking primitives.
@@ -56,9 +42,10 @@ const WATCH = Symbol("word of the next message");
  */
 export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   readonly #source: Source<In>;
-  readonly #ladder: Ladder;
-  // deno-lint-ignore no-explicit-any
-  readonly #pending: Pending<any>[] = [];
+  /** Those who want the next message, whatever it is. */
+  readonly #front: Waits;
+  /** Those who want a message of some kind, by the kind. */
+  readonly #lines = new Map<unknown, Waits>();
   readonly #takeOne = (): In | undefined => this.#take();
   #closed = false;
   #readable: ReadableStream<In> | undefined;
@@ -70,9 +57,7 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   /** Makes a receiver that owns `source`. */
   constructor(source: Source<In>) {
     this.#source = source;
-    this.#ladder = new Ladder((wake) => source.park(wake), () => this.#serve(), (error) => {
-      for (const waiter of this.#pending.splice(0)) waiter.reject(error);
-    });
+    this.#front = this.#newLine(undefined);
   }
 
   /** Whether the end was reached, or this end closed: nothing will follow. */
@@ -134,14 +119,13 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   [Symbol.asyncIterator](): AsyncIterableIterator<In> {
     if (this.#closed) throw this.#closedError();
     let finished = false;
-    const pending = new Set<Pending<In>>();
+    const pending = new Set<{ giveUp: () => boolean }>();
     const iterator: AsyncIterableIterator<In> = {
       next: async () => {
         if (finished || this.#closed) return { done: true, value: undefined };
-        const ready = this.#takeNow(this.#takeOne, true);
-        let value = ready.message;
-        if (value === undefined && !ready.ended) {
-          const waiter = this.#wait(this.#takeOne, {}, FRONT);
+        let { value, ended } = this.#front.takeNow(this.#takeOne, true);
+        if (value === undefined && !ended) {
+          const waiter = this.#front.wait(this.#takeOne);
           pending.add(waiter);
           try {
             value = await waiter.promise;
@@ -154,7 +138,7 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
       },
       return: () => {
         finished = true;
-        for (const waiter of pending) if (this.#withdraw(waiter)) waiter.resolve(undefined);
+        for (const waiter of pending) waiter.giveUp();
         return Promise.resolve({ done: true, value: undefined });
       },
       [Symbol.asyncIterator]: () => iterator,
@@ -188,9 +172,9 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#ladder.stop();
     this.#kept = this.#keptError = undefined;
-    for (const waiter of this.#pending.splice(0)) waiter.resolve(undefined);
+    this.#front.close();
+    for (const line of this.#lines.values()) line.close();
     this.#source.close();
   }
 
@@ -207,56 +191,51 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
 
   /** Resolves once a receive would not wait; takes nothing away. */
   async [READY](options: WaitOptions = {}): Promise<void> {
+    if (this.#closed) throw this.#closedError();
+    const source = this.#source;
     const look = (): true | undefined => {
       if (this.#kept !== undefined || this.#keptError !== undefined) return true;
       try {
-        this.#kept = this.#source.take();
+        if (source.ready !== undefined) return source.ready() || undefined;
+        this.#kept = source.take();
       } catch (error) {
         this.#keptError = { error };
         return true;
       }
       return this.#kept === undefined ? undefined : true;
     };
-    await this.receiveWith(look, options, WATCH);
+    await this.#front.take(look, { ...options, watching: true });
   }
 
   /**
    * Receives what `take` finds: for mechanisms whose messages have more than bytes.
    *
-   * `line` tells apart those who want different messages: of one line, nobody overtakes another.
+   * `line` tells apart those who want different messages: each line waits for itself, with a `line` of
+   * {@linkcode Source.park} of its own, and within one nobody overtakes another.
    */
   protected receiveWith<T>(
     take: () => T | undefined,
-    options: WaitOptions = {},
-    line: unknown = FRONT,
+    options?: WaitOptions,
+    line?: unknown,
   ): Promise<T | undefined> {
-    try {
-      if (this.#closed) throw this.#closedError();
-      checkTimeout(options.timeout);
-      options.signal?.throwIfAborted();
-      const { message, ended } = this.#takeNow(take, options.timeout !== 0);
-      if (message !== undefined || ended) return Promise.resolve(message);
-      if (options.timeout === 0) throw timedOut("receive", 0);
-      return this.#wait(take, options, line).promise;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    if (this.#closed) return Promise.reject(this.#closedError());
+    return this.#line(line).take(take, options);
   }
 
   /** Receives what `take` finds, blocking this thread. */
-  protected receiveSyncWith<T>(take: () => T | undefined, options: SyncOptions = {}): T | undefined {
+  protected receiveSyncWith<T>(
+    take: () => T | undefined,
+    options?: SyncOptions,
+    line?: unknown,
+  ): T | undefined {
     this.#checkFree();
-    const { timeout } = options;
-    checkTimeout(timeout);
-    const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
-    while (true) {
-      const message = take();
-      if (message !== undefined || this.ended) return message;
-      const left = deadline - performance.now();
-      if (left <= 0) throw timedOut("receive", timeout!);
-      if (this.#source.block === undefined) throw cannotBlock("receive");
-      this.#source.block(left === Infinity ? undefined : left);
-    }
+    return this.#line(line).takeSync(take, options);
+  }
+
+  /** Takes what `take` finds, without waiting. */
+  protected tryReceiveWith<T>(take: () => T | undefined): T | undefined {
+    this.#checkFree();
+    return take();
   }
 
   #take(): In | undefined {
@@ -293,75 +272,33 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
     throw error;
   }
 
-  /** What can be had without waiting, unless somebody waits before us or a turn of the event loop is due. */
-  #takeNow<T>(take: () => T | undefined, mayWait: boolean): { message: T | undefined; ended: boolean } {
-    if (this.#receives()) return WAIT;
-    if (mayWait && turnIsDue() && !this.ended) {
-      this.#ladder.climb(true);
-      return WAIT;
+  #line(line: unknown): Waits {
+    if (line === undefined) return this.#front;
+    let waits = this.#lines.get(line);
+    if (waits === undefined) {
+      if (this.#lines.size >= MOST_LINES) {
+        for (const [key, { length }] of this.#lines) if (length === 0) this.#lines.delete(key);
+      }
+      this.#lines.set(line, waits = this.#newLine(line));
     }
-    const message = take();
-    return { message, ended: message === undefined && this.ended };
+    return waits;
   }
 
-  #wait<T>(take: () => T | undefined, options: WaitOptions, line: unknown): Pending<T> {
-    const waiter = new Pending<T>(take, line);
-    this.#pending.push(waiter);
-    if (options.timeout !== undefined || options.signal !== undefined) {
-      waiter.arm(options, () => {
-        this.#serve();
-        if (this.#withdraw(waiter)) waiter.reject(timedOut("receive", options.timeout!));
-      }, () => {
-        if (this.#withdraw(waiter)) waiter.reject(options.signal!.reason);
-      });
-    }
-    this.#ladder.climb();
-    return waiter;
-  }
-
-  /** Takes a pending receive out of the line; false: it has its answer already. */
-  #withdraw<T>(waiter: Pending<T>): boolean {
-    const index = (this.#pending as unknown[]).indexOf(waiter);
-    if (index < 0) return false;
-    this.#pending.splice(index, 1);
-    if (this.#pending.length === 0) this.#ladder.stop();
-    return true;
-  }
-
-  /** Gives pending receives what is there, in the order of the calls; true when none is left. */
-  #serve(): boolean {
-    const pending = this.#pending;
-    const nothingFor = new Set<unknown>();
-    for (let index = 0; index < pending.length;) {
-      const waiter = pending[index]!;
-      if (nothingFor.has(waiter.line)) {
-        index++;
-        continue;
-      }
-      let message: unknown;
-      try {
-        message = waiter.take();
-      } catch (error) {
-        pending.splice(index, 1);
-        waiter.reject(error);
-        continue;
-      }
-      if (message !== undefined) {
-        pending.splice(index, 1);
-        waiter.resolve(message);
-      } else if (this.ended) {
-        for (const each of pending.splice(0)) each.resolve(undefined);
-      } else {
-        nothingFor.add(waiter.line);
-        index++;
-      }
-    }
-    return pending.length === 0;
+  #newLine(line: unknown): Waits {
+    const source = this.#source;
+    return new Waits({
+      action: "receive",
+      park: (wake) => source.park(wake, line),
+      block: source.block && ((timeout) => source.block!(timeout, line)),
+      ended: () => this.ended,
+    });
   }
 
   /** Whether a receive pends; who only watches stands in nobody's way. */
   #receives(): boolean {
-    return this.#pending.length > 0 && this.#pending.some((waiter) => waiter.line !== WATCH);
+    if (this.#front.taking) return true;
+    for (const line of this.#lines.values()) if (line.taking) return true;
+    return false;
   }
 
   #checkFree(): void {
@@ -377,5 +314,3 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
     return new ClosedError("Cannot receive: the channel is closed");
   }
 }
-
-const WAIT = { message: undefined, ended: false } as const;

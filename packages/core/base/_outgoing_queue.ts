@@ -1,0 +1,180 @@
+/** The line in which sends wait for their turn. */
+
+import { turnIsDue, nextTurn } from "./_ladder.ts";
+import { annotate, type Outgoing } from "./_outgoing.ts";
+import type { Sink } from "./mechanism.ts";
+
+/** Queued bytes that are worth a system call of their own, even before the turn is over. */
+const FLUSH_BYTES = 64 * 1024;
+/** How many messages are offered to the mechanism at once. */
+const MOST_AT_ONCE = 1024;
+
+/** The sends that wait, in the order in which they leave; each is settled when it leaves the line. */
+export class OutgoingQueue {
+  readonly #sink: Sink;
+  readonly #line: Outgoing[] = [];
+  #bytes = 0;
+  #newBytes = 0;
+  #offering = false;
+  /** Whether the message that the sink has begun is the first in line; otherwise its caller has gone. */
+  #headBegun = false;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  get empty(): boolean {
+    return this.#line.length === 0;
+  }
+
+  get first(): Outgoing | undefined {
+    return this.#line[0];
+  }
+
+  /** The bytes of the single messages that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether so much has come since the last offer that another should not wait for the end of the turn. */
+  get offerIsDue(): boolean {
+    return this.#newBytes >= FLUSH_BYTES;
+  }
+
+  add(outgoing: Outgoing): void {
+    this.#line.push(outgoing);
+    if (outgoing.message === undefined) return;
+    this.#bytes += outgoing.message.byteLength;
+    this.#newBytes += outgoing.message.byteLength;
+  }
+
+  /** Gives the mechanism what it takes; true when nothing is left to send. */
+  offer(): boolean {
+    // The iterator of a batch may call us while we draw from it.
+    if (this.#offering) return false;
+    this.#offering = true;
+    this.#newBytes = 0;
+    const done = this.#offerAll();
+    this.#offering = false;
+    return done;
+  }
+
+  /** Takes a send out of the line, unsent where it can be, otherwise its rest still follows; false: it has left already. */
+  withdraw(outgoing: Outgoing, reason: () => unknown): boolean {
+    const index = this.#line.indexOf(outgoing);
+    if (index < 0) return false;
+    const partial = index === 0 && this.#headBegun;
+    if (partial) {
+      this.#sink.detach();
+      this.#headBegun = false;
+    }
+    this.#remove(index);
+    outgoing.reject(annotate(reason(), outgoing, partial));
+    return true;
+  }
+
+  /** Rejects all that wait, each with an error of its own. */
+  rejectAll(error: () => unknown): void {
+    for (const outgoing of this.#line.splice(0)) {
+      const partial = this.#headBegun;
+      this.#headBegun = false;
+      outgoing.reject(annotate(error(), outgoing, partial));
+    }
+    this.#bytes = 0;
+  }
+
+  #offerAll(): boolean {
+    while (true) {
+      if (this.#sink.begun && !this.#finish()) return false;
+      const head = this.#line[0];
+      if (head === undefined) return true;
+      try {
+        if (head.batch !== undefined ? this.#offerBatch(head) : this.#offerSingle(head)) continue;
+        this.#headBegun = this.#sink.begun;
+        return false;
+      } catch (error) {
+        this.#remove(0);
+        head.reject(annotate(error, head, false));
+      }
+    }
+  }
+
+  /** Goes on with the message that was begun. */
+  #finish(): boolean {
+    const head = this.#headBegun ? this.#line[0]! : undefined;
+    try {
+      if (!this.#sink.finish()) return false;
+    } catch (error) {
+      this.#headBegun = false;
+      if (head === undefined) return true;
+      this.#remove(0);
+      head.reject(annotate(error, head, true));
+      return true;
+    }
+    this.#headBegun = false;
+    if (head !== undefined) this.#advance(head, 1);
+    return true;
+  }
+
+  /** Offers the first single messages in line; true when the mechanism took as many as were offered. */
+  #offerSingle(head: Outgoing): boolean {
+    const line = this.#line;
+    if (line.length === 1 || this.#sink.putMany === undefined || head.meta !== undefined) {
+      if (!this.#sink.put(head.message!, head.meta)) return false;
+      this.#advance(head, 1);
+      return true;
+    }
+    const messages: Uint8Array[] = [];
+    for (const outgoing of line) {
+      if (outgoing.message === undefined || outgoing.meta !== undefined || messages.length === MOST_AT_ONCE) {
+        break;
+      }
+      messages.push(outgoing.message);
+    }
+    const taken = this.#sink.putMany(messages, 0);
+    for (const outgoing of line.splice(0, taken)) this.#complete(outgoing);
+    return taken === messages.length;
+  }
+
+  /** Offers what is drawn of a batch, or draws; true when there may be more to do at once. */
+  #offerBatch(batch: Outgoing): boolean {
+    if (
+      batch.next === batch.drawn.length &&
+      !batch.draw(MOST_AT_ONCE, FLUSH_BYTES, this.#sink.maxMessageSize)
+    ) {
+      this.#remove(0);
+      this.#complete(batch);
+      return true;
+    }
+    const { drawn, next } = batch;
+    if (this.#sink.putMany !== undefined) {
+      const reached = this.#sink.putMany(drawn, next);
+      this.#advance(batch, reached - next);
+      return reached === drawn.length;
+    }
+    if (!this.#sink.put(drawn[next]!)) return false;
+    this.#advance(batch, 1);
+    return true;
+  }
+
+  /** Counts messages of the first in line as sent. */
+  #advance(head: Outgoing, count: number): void {
+    head.sent += count;
+    if (head.batch !== undefined) head.next += count;
+    else if (count > 0) {
+      this.#line.shift();
+      this.#complete(head);
+    }
+  }
+
+  #complete(outgoing: Outgoing): void {
+    if (outgoing.message !== undefined) this.#bytes -= outgoing.message.byteLength;
+    if (turnIsDue()) nextTurn(() => outgoing.resolve());
+    else outgoing.resolve();
+  }
+
+  #remove(index: number): void {
+    const [outgoing] = this.#line.splice(index, 1);
+    if (outgoing?.message !== undefined) this.#bytes -= outgoing.message.byteLength;
+  }
+}

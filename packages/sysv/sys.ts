@@ -1,0 +1,2 @@
+/** Raw. @module */
+export {};
