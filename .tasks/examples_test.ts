@@ -58,3 +58,36 @@ Deno.test("examples: fifo_shell", async () => {
 Deno.test("examples: fifo_to_pipe", async () => {
   assertStringIncludes(await run("fifo_to_pipe.ts"), "lost apple\nlost fig\nlost pear\n");
 });
+
+Deno.test({
+  name: "examples: sysv_jobs and its worker in perl",
+  ignore: ignore("perl"),
+  fn: async () => {
+    assertStringIncludes(
+      await run("sysv_jobs.ts"),
+      "priority 1: 4 primes up to 10\npriority 5: 168 primes up to 1000\npriority 9: 25 primes up to 100\n",
+    );
+  },
+});
+
+Deno.test("examples: sysv_request and sysv_reply", async () => {
+  const [answers] = await Promise.all([run("sysv_request.ts"), run("sysv_reply.ts")]);
+  assertStringIncludes(answers, 'word: "stats", palindrome: true');
+  assertStringIncludes(answers, 'word: "queue", palindrome: false');
+});
+
+Deno.test({
+  name: "examples: sysv_counter, here and in C",
+  ignore: ignore("cc"),
+  fn: async () => {
+    assertStringIncludes(await run("sysv_counter.ts"), "C ended with status 0\ntwice 20000 is 40000\n");
+  },
+});
+
+Deno.test({
+  name: "examples: sysv_table, read by python",
+  ignore: ignore("python3"),
+  fn: async () => {
+    assertStringIncludes(await run("sysv_table.ts"), "pear: 8 at 0.50\nfig: 0 at 1.25\n");
+  },
+});

@@ -1,15 +1,22 @@
 /** What the mechanisms do behind their addresses: one driver for each, in a file of its own. */
 
 import type { Channel, Receiver, Sender } from "@ipc/core";
+import type { Mapping } from "@ipc/core/sys";
 import type { Address } from "./address.ts";
 import { AddressError } from "./address_error.ts";
 import type { ConnectOptions, Direction } from "./connect.ts";
 import type { ListenOptions } from "./listen.ts";
+import type { KernelLimit } from "./limits.ts";
 import type { MakeOptions } from "./make.ts";
+import type { OpenMemoryOptions } from "./memory.ts";
+import type { Semaphore } from "./semaphore.ts";
 import type { ObjectStatus } from "./stat.ts";
 import { findMechanism } from "./_mechanisms.ts";
 import * as fifo from "./_fifo.ts";
 import * as stdio from "./_stdio.ts";
+import * as sysvMsg from "./_sysv_msg.ts";
+import * as sysvSem from "./_sysv_sem.ts";
+import * as sysvShm from "./_sysv_shm.ts";
 
 /** An end, as its direction says. */
 export type End = Sender | Receiver | Channel;
@@ -20,16 +27,42 @@ export interface Driver {
   connect?(address: Address, direction: Direction, options: ConnectOptions): Promise<End>;
   /** Opens so that others can come and go, and creates what is missing. */
   listen?(address: Address, direction: Direction, options: ListenOptions): Promise<End>;
-  /** Creates; throws `AlreadyExistsError` where it exists. */
-  make?(address: Address, options: MakeOptions): Promise<void>;
+  /** Creates; throws `AlreadyExistsError` where it exists. Gives the address of what is made, where it is another. */
+  make?(address: Address, options: MakeOptions): Promise<string | void>;
   /** Removes. */
   remove?(address: Address): Promise<void>;
   /** Looks and disturbs nobody. */
   stat?(address: Address): Promise<ObjectStatus>;
+  /** Opens what is acquired and released. */
+  openSemaphore?(address: Address): Promise<Semaphore>;
+  /** Opens what is read and written. */
+  openMemory?(address: Address, options: OpenMemoryOptions): Promise<Mapping>;
+}
+
+/** What can be asked about all objects of a mechanism together. */
+export interface Survey {
+  /** Every object, or where they lie in folders those below one. */
+  list(folder: string): ObjectStatus[];
+  /** The limits that the kernel has for them. */
+  limits?(): KernelLimit[];
 }
 
 /** The driver of each scheme. */
-const drivers: Readonly<Record<string, Driver>> = { fifo, stdio };
+const drivers: Readonly<Record<string, Driver>> = {
+  fifo,
+  stdio,
+  "sysv-msg": sysvMsg,
+  "sysv-sem": sysvSem,
+  "sysv-shm": sysvShm,
+};
+
+/** The mechanisms whose objects can be listed, by scheme, in the order of a list. */
+export const surveys: Readonly<Record<string, Survey>> = {
+  "sysv-msg": sysvMsg,
+  "sysv-sem": sysvSem,
+  "sysv-shm": sysvShm,
+  fifo,
+};
 
 const SAID: Readonly<Record<keyof Driver, string>> = {
   connect: "connect to",
@@ -37,6 +70,8 @@ const SAID: Readonly<Record<keyof Driver, string>> = {
   make: "create",
   remove: "remove",
   stat: "look at",
+  openSemaphore: "acquire",
+  openMemory: "attach",
 };
 
 /** What does this with an address; an `AddressError` where its mechanism cannot. */
@@ -47,8 +82,15 @@ export function actionOf<A extends keyof Driver>(
 ): NonNullable<Driver[A]> {
   const does = drivers[scheme]?.[action];
   const said = SAID[action];
-  if (does === undefined) throw new AddressError(text, `"${scheme}:" has nothing to ${said}`, said);
   const { directions, because = "it goes another way" } = findMechanism(scheme)!;
+  if (does === undefined) {
+    const channel = action === "connect" || action === "listen";
+    throw new AddressError(
+      text,
+      channel && directions.length === 0 ? because : `"${scheme}:" has nothing to ${said}`,
+      said,
+    );
+  }
   if (direction !== undefined && !directions.includes(direction)) {
     const others = directions.map((other) => `"${other}"`).join(" or ");
     throw new AddressError(text, `${because}; give direction: ${others}`, said);

@@ -1,12 +1,12 @@
 /** `fifo:/path`: the driver of named pipes. */
 
-import { AlreadyExistsError, type FramingName, type Receiver, type Sender } from "@ipc/core";
+import { AlreadyExistsError, type FramingName, IpcError, type Receiver, type Sender } from "@ipc/core";
 import { Fifo, mkfifo, unlink } from "@ipc/fifo";
-import type { Address } from "./address.ts";
+import { type Address, formatAddress, parseAddress } from "./address.ts";
 import type { ConnectOptions, Direction } from "./connect.ts";
 import type { ListenOptions } from "./listen.ts";
 import type { MakeOptions } from "./make.ts";
-import type { ObjectStatus } from "./stat.ts";
+import type { FifoStatus } from "./stat.ts";
 import { fifoStatus } from "./_fifo_status.ts";
 import { closeAlso } from "./_close_also.ts";
 
@@ -62,8 +62,36 @@ export function remove(address: Address): Promise<void> {
 }
 
 /** Looks at a FIFO. */
-export function stat(address: Address): Promise<ObjectStatus> {
+export function stat(address: Address): Promise<FifoStatus> {
   return Promise.try(fifoStatus, address);
+}
+
+/** Looks at every FIFO below a folder that this user may look into; links are not followed. */
+export function list(folder: string): FifoStatus[] {
+  return [...fifosBelow(folder)].flatMap((path) => {
+    try {
+      return [fifoStatus(parseAddress(formatAddress("fifo", path)))];
+    } catch (error) {
+      // It is gone by now, or is something else.
+      if (error instanceof IpcError) return [];
+      throw error;
+    }
+  });
+}
+
+function* fifosBelow(folder: string): Generator<string> {
+  let entries: Deno.DirEntry[];
+  try {
+    entries = [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return;
+    throw error;
+  }
+  for (const { name, isDirectory, isFile, isSymlink } of entries) {
+    const path = `${folder.replace(/\/$/, "")}/${name}`;
+    if (isDirectory) yield* fifosBelow(path);
+    else if (!isFile && !isSymlink && Deno.lstatSync(path).isFifo) yield path;
+  }
 }
 
 /** Creates the FIFO and tells which file it is; `undefined`: there was one. */

@@ -3,12 +3,12 @@
 import { ERRNO, errnoError, NotSupportedError } from "@ipc/core";
 import { abi, cString, stat } from "@ipc/core/sys";
 import type { Address } from "./address.ts";
-import type { ObjectStatus } from "./stat.ts";
+import type { FifoStatus } from "./stat.ts";
 import { type Holders, holdersOf } from "./_holders.ts";
 import { libc } from "./_libc.ts";
 
 /** Looks at a FIFO and its users. */
-export function fifoStatus(address: Address): ObjectStatus {
+export function fifoStatus(address: Address): FifoStatus {
   const path = address.target;
   const file = look(path);
   if (!file.isFifo) {

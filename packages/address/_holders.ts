@@ -46,3 +46,22 @@ function numbersIn(folder: string): number[] {
     return [];
   }
 }
+
+/** The processes that have System V shared memory attached, as /proc/PID/maps tells: its inode is the id. */
+export function attachedBy(id: number): number[] {
+  const ours = namespaceOf("self");
+  return numbersIn("/proc").filter((pid) => {
+    try {
+      const maps = Deno.readTextFileSync(`/proc/${pid}/maps`);
+      // Another IPC namespace has objects of the same ids.
+      return new RegExp(` ${id} +/SYSV[0-9a-f]{8}( \\(deleted\\))?$`, "m").test(maps) &&
+        namespaceOf(pid) === ours;
+    } catch {
+      return false;
+    }
+  }).sort((a, b) => a - b);
+}
+
+function namespaceOf(process: number | "self"): string {
+  return Deno.readLinkSync(`/proc/${process}/ns/ipc`);
+}

@@ -1,6 +1,8 @@
 /** The mechanisms that have addresses, and how these look: pure data, so that reading one takes no libc. */
 
+import { parseKey } from "@ipc/core";
 import type { Direction } from "./connect.ts";
+import type { MakeOptions } from "./make.ts";
 
 /** One mechanism, as its addresses show it; what they do is in its driver. */
 export interface Mechanism {
@@ -10,14 +12,20 @@ export interface Mechanism {
   readonly form: string;
   /** What it is, in a few words. */
   readonly summary: string;
-  /** The directions that one end can have. */
+  /** The directions that one end can have; none: it carries no messages. */
   readonly directions: readonly Direction[];
   /** Why it has no others. */
   readonly because?: string;
+  /** Whether an end reads ahead, so that what it has read and not given is lost when it closes. */
+  readonly readsAhead: boolean;
+  /** Whether its objects lie in folders, and are not all in one place. */
+  readonly inFolders?: boolean;
+  /** The options that its objects are created with. */
+  readonly makes: readonly (keyof MakeOptions)[];
   /** The parameters behind the question mark. */
   readonly params: Readonly<Record<string, Param>>;
-  /** Says what is wrong with the object's name; `undefined`: nothing. */
-  checkTarget(target: string): string | undefined;
+  /** Says what is wrong with the object's name, given its parameters; `undefined`: nothing. */
+  check(target: string, params: Readonly<Record<string, string>>): string | undefined;
 }
 
 /** A parameter of an address. */
@@ -43,7 +51,49 @@ const user: Param = {
   accepts: (value) => /^\d{1,10}$/.test(value),
 };
 
+/** A parameter that is a whole number. */
+function integer(values: string, expected: string, least: number, most = Number.MAX_SAFE_INTEGER): Param {
+  return {
+    values,
+    expected,
+    accepts: (value) => /^\d{1,16}$/.test(value) && Number(value) >= least && Number(value) <= most,
+  };
+}
+
 const framing = oneOf("length", "lines", "nul", "content-length", "raw");
+
+/** The parameters by which System V objects are found, and trusted. */
+const systemV = {
+  proj: {
+    values: "N|LETTER",
+    expected: "a number from 1 to 255, or a letter",
+    accepts: (value) => /^[a-z]$/i.test(value) || integer("", "", 1, 255).accepts(value),
+  },
+  id: integer("ID", "an id as ls shows it", 0, 2 ** 31 - 1),
+  "allow-owner": {
+    values: "UID|any",
+    expected: "a user's number, or any",
+    accepts: (value) => value === "any" || user.accepts(value),
+  },
+} as const satisfies Record<string, Param>;
+
+/** Says what is wrong with a System V object: it is found by a key, by a path and a project, or by an id. */
+function checkSystemV(target: string, { proj, id }: Readonly<Record<string, string>>): string | undefined {
+  if (id !== undefined) return target === "" && proj === undefined ? undefined : "?id= stands for itself";
+  if (target.includes("/")) {
+    return proj === undefined ? "a path needs ?proj=, as the other program gives it to ftok" : undefined;
+  }
+  if (proj !== undefined) return "?proj= goes with a path";
+  try {
+    parseKey(target);
+    return undefined;
+  } catch {
+    return "a key is decimal, 0x hexadecimal or 0 octal, and a path begins with / or ./";
+  }
+}
+
+/** The type of a message. */
+const messageType = integer("TYPE", "a type, from 1", 1);
 
 /** Every mechanism, in the order of the help. */
 export const mechanisms: readonly Mechanism[] = [
@@ -53,16 +103,57 @@ export const mechanisms: readonly Mechanism[] = [
     summary: "named pipe",
     directions: ["send", "receive"],
     because: "a FIFO goes one way",
+    readsAhead: true,
+    inFolders: true,
+    makes: ["mode"],
     params: { framing, "allow-writers": oneOf("group", "all"), "allow-owner": user },
-    checkTarget: (path) => path === "" ? "it has no path" : undefined,
+    check: (path) => path === "" ? "it has no path" : undefined,
+  },
+  {
+    scheme: "sysv-msg",
+    form: "sysv-msg:KEY",
+    summary: "System V message queue",
+    directions: ["send", "receive", "both"],
+    readsAhead: false,
+    makes: ["mode", "maxBytes"],
+    params: {
+      ...systemV,
+      send: messageType,
+      receive: messageType,
+    },
+    check: checkSystemV,
+  },
+  {
+    scheme: "sysv-sem",
+    form: "sysv-sem:KEY",
+    summary: "System V semaphore set",
+    directions: [],
+    because: "semaphores carry no messages: they are acquired and released",
+    readsAhead: false,
+    makes: ["mode", "size", "initial"],
+    params: { ...systemV, index: integer("N", "a member of the set, from 0", 0, 65_535) },
+    check: checkSystemV,
+  },
+  {
+    scheme: "sysv-shm",
+    form: "sysv-shm:KEY",
+    summary: "System V shared memory",
+    directions: [],
+    because: "memory carries no messages: it is read and written",
+    readsAhead: false,
+    makes: ["mode", "size"],
+    params: systemV,
+    check: checkSystemV,
   },
   {
     scheme: "stdio",
     form: "stdio:",
     summary: "standard input and output, one message a line",
     directions: ["both", "send", "receive"],
+    readsAhead: true,
+    makes: [],
     params: { framing },
-    checkTarget: (rest) => rest === "" ? undefined : 'only parameters follow "stdio:"',
+    check: (rest) => rest === "" ? undefined : 'only parameters follow "stdio:"',
   },
 ];
 

@@ -5,7 +5,7 @@ import { AddressError } from "./address_error.ts";
 export interface Address {
   /** The address as it was given. */
   readonly text: string;
-  /** The mechanism: `"fifo"`, `"stdio"`. */
+  /** The mechanism: `"fifo"`, `"sysv-msg"`, `"stdio"`. */
   readonly scheme: string;
   /** The object: what stands between the colon and the question mark, percent-decoded. */
   readonly target: string;
@@ -63,7 +63,7 @@ export function parseAddress(text: string): Address {
     }
     params[name] = value;
   }
-  const problem = mechanism.checkTarget(target);
+  const problem = mechanism.check(target, params);
   if (problem !== undefined) throw new AddressError(text, problem);
   return Object.freeze({ text, scheme, target, params: Object.freeze(params) });
 }

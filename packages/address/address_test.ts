@@ -1,6 +1,18 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { AddressError, connect, formatAddress, listen, make, parseAddress, schemes, stat } from "./mod.ts";
+import {
+  AddressError,
+  connect,
+  formatAddress,
+  list,
+  listen,
+  make,
+  openMemory,
+  openSemaphore,
+  parseAddress,
+  schemes,
+  stat,
+} from "./mod.ts";
 
 Deno.test("parseAddress() takes an address apart and decodes it", () => {
   const address = parseAddress("fifo:/run/a%20b%3Fc%25/%C3%A4#d+e?framing=lines&allow-owner=1000");
@@ -10,18 +22,23 @@ Deno.test("parseAddress() takes an address apart and decodes it", () => {
   assertEquals(parseAddress("fifo:./in").target, "./in");
   assertEquals(parseAddress("fifo:in:out?").target, "in:out");
   assertEquals(parseAddress("stdio:").target, "");
+  assertEquals(parseAddress("sysv-msg:-1").target, "-1");
+  assertEquals({ ...parseAddress("sysv-shm:./table?proj=A").params }, { proj: "A" });
+  assertEquals({ ...parseAddress("sysv-sem:?id=0&index=3").params }, { id: "0", index: "3" });
   assertEquals({ ...parseAddress("stdio:?framing=n%75l").params }, { framing: "nul" });
 });
+
+const ALL = "fifo:, sysv-msg:, sysv-sem:, sysv-shm:, stdio:";
 
 const wrong: [address: string, reason: string][] = [
   ["", "it is empty; an address is like fifo:/path"],
   ["/run/in", 'it says no mechanism; for a FIFO write "fifo:/run/in"'],
   ["./in", 'it says no mechanism; for a FIFO write "fifo:./in"'],
-  ["queue", "it says no mechanism; an address begins with fifo:, stdio:"],
-  [":", "it says no mechanism; an address begins with fifo:, stdio:"],
-  ["FIFO:/run/in", "it says no mechanism; an address begins with fifo:, stdio:"],
-  ["pipe:/run/in", 'there is no mechanism "pipe"; there are fifo:, stdio:'],
-  ["constructor:/a", 'there is no mechanism "constructor"; there are fifo:, stdio:'],
+  ["queue", `it says no mechanism; an address begins with ${ALL}`],
+  [":", `it says no mechanism; an address begins with ${ALL}`],
+  ["FIFO:/run/in", `it says no mechanism; an address begins with ${ALL}`],
+  ["pipe:/run/in", `there is no mechanism "pipe"; there are ${ALL}`],
+  ["constructor:/a", `there is no mechanism "constructor"; there are ${ALL}`],
   ["fifo:", "it has no path"],
   ["fifo:?framing=raw", "it has no path"],
   ["fifo:/a%00b", "no name has a zero byte in it"],
@@ -37,6 +54,18 @@ const wrong: [address: string, reason: string][] = [
   ["fifo:/a?allow-writers=me", '"allow-writers" is "me", and must be one of group|all'],
   ["fifo:/a?allow-owner=root", '"allow-owner" is "root", and must be a user\'s number'],
   ["stdio:1", 'only parameters follow "stdio:"'],
+  ["sysv-msg:", "a key is decimal, 0x hexadecimal or 0 octal, and a path begins with / or ./"],
+  ["sysv-sem:jobs", "a key is decimal, 0x hexadecimal or 0 octal, and a path begins with / or ./"],
+  ["sysv-sem:089", "a key is decimal, 0x hexadecimal or 0 octal, and a path begins with / or ./"],
+  ["sysv-shm:/etc/hosts", "a path needs ?proj=, as the other program gives it to ftok"],
+  ["sysv-shm:1?proj=65", "?proj= goes with a path"],
+  ["sysv-shm:/etc?proj=0", '"proj" is "0", and must be a number from 1 to 255, or a letter'],
+  ["sysv-shm:/etc?proj=256", '"proj" is "256", and must be a number from 1 to 255, or a letter'],
+  ["sysv-msg:1?id=2", "?id= stands for itself"],
+  ["sysv-msg:?id=-1", '"id" is "-1", and must be an id as ls shows it'],
+  ["sysv-msg:1?send=0", '"send" is "0", and must be a type, from 1'],
+  ["sysv-sem:1?allow-owner=me", '"allow-owner" is "me", and must be a user\'s number, or any'],
+  ["sysv-sem:1?index=x", '"index" is "x", and must be a member of the set, from 0'],
 ];
 
 for (const [address, reason] of wrong) {
@@ -70,6 +99,35 @@ Deno.test("what a mechanism does not have is an AddressError that says so", asyn
   );
   await assertRejects(() => make("stdio:"), AddressError, 'Cannot create "stdio:"');
   await assertRejects(() => stat("stdio:"), AddressError, 'Cannot look at "stdio:"');
+  for (const scheme of ["sysv-sem", "sysv-shm"]) {
+    await assertRejects(() => connect(`${scheme}:1`, { direction: "send" }), AddressError, "no messages");
+    await assertRejects(() => listen(`${scheme}:1`, { direction: "receive" }), AddressError, "no messages");
+  }
+  await assertRejects(() => openSemaphore("sysv-shm:1"), AddressError, '"sysv-shm:" has nothing to acquire');
+  await assertRejects(() => openMemory("sysv-sem:1"), AddressError, '"sysv-sem:" has nothing to attach');
+  await assertRejects(() => make("fifo:/a", { size: 1 }), AddressError, '"fifo:" has no size; it has mode');
+  await assertRejects(
+    () => make("sysv-msg:1", { initial: 1 }),
+    AddressError,
+    "it has mode and limit of bytes",
+  );
+  await assertRejects(() => make("sysv-shm:1"), AddressError, "it needs a size, in bytes");
+  await assertRejects(() => make("sysv-msg:?id=1"), AddressError, "ids are given by the system");
+  await assertRejects(() => stat("sysv-msg:0"), AddressError, "a private object is found by its id");
+  await assertRejects(
+    () => listen("sysv-msg:0", { direction: "receive" }),
+    AddressError,
+    "nobody could find a private object",
+  );
+  await assertRejects(
+    () => connect("sysv-msg:1?send=1&receive=1"),
+    AddressError,
+    "in both directions it needs two types",
+  );
+  assertThrows(() => list(["pipe"]), AddressError, 'Cannot list "pipe": there is no such kind of object');
+  assertThrows(() => list(["constructor"]), AddressError, "there is no such kind of object");
+  assertThrows(() => list(["fifo"]), AddressError, 'where? "fifo:/run" has those below /run');
+  assertThrows(() => list(["sysv-msg:/run"]), AddressError, 'all of them are listed with "sysv-msg"');
 });
 
 Deno.test("the types refuse a FIFO in both directions", () => {
@@ -79,12 +137,21 @@ Deno.test("the types refuse a FIFO in both directions", () => {
     connect("fifo:/run/in");
     // @ts-expect-error a FIFO goes one way
     listen("fifo:/run/in", { direction: "both" });
+    // @ts-expect-error semaphores carry no messages
+    connect("sysv-sem:1");
     connect("stdio:");
+    connect("sysv-msg:1?send=1&receive=2");
     connect("fifo:/run/in", { direction: "send" });
   };
 });
 
 Deno.test("schemes tells what help shows", () => {
-  assertEquals(schemes.map(({ form }) => form), ["fifo:/path", "stdio:"]);
+  assertEquals(schemes.map(({ form }) => form), [
+    "fifo:/path",
+    "sysv-msg:KEY",
+    "sysv-sem:KEY",
+    "sysv-shm:KEY",
+    "stdio:",
+  ]);
   assertEquals(schemes[0]!.params.framing, "length|lines|nul|content-length|raw");
 });

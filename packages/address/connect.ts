@@ -11,16 +11,20 @@ export interface ConnectOptions extends WaitOptions {
   direction?: Direction | undefined;
   /** A receiver stays open when the last sender leaves, for the next one; where senders come and go. */
   keepOpen?: boolean | undefined;
-  /** The longest message in bytes; the mechanism's own limit unless told. */
+  /** The longest message in bytes, for streams of bytes; what has messages of its own has its own limit. */
   maxMessageSize?: number | undefined;
 }
 
 /** Addresses of mechanisms that go one way, known from their first letters. */
 export type OneWayAddress = `fifo:${string}`;
 
+/** Addresses of objects that carry no messages, known from their first letters. */
+export type ObjectAddress = `sysv-sem:${string}` | `sysv-shm:${string}`;
+
 /** An address for a channel of both directions; in its place, the reason why there is none. */
 export type TwoWayAddress<A extends string> = A extends OneWayAddress
   ? "this mechanism goes one way: give a direction"
+  : A extends ObjectAddress ? "this object carries no messages"
   : A;
 
 /**

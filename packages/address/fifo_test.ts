@@ -7,7 +7,7 @@ import {
   UntrustedError,
 } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
-import { connect, listen, make, remove, stat } from "./mod.ts";
+import { connect, type FifoStatus, list, listen, make, remove, stat } from "./mod.ts";
 
 leakCheck();
 
@@ -137,17 +137,35 @@ Deno.test("make(), stat() and remove() follow the life of a FIFO", async () => {
   for (const look of [stat, remove]) await assertRejects(() => look(address), NotFoundError);
   await make(address);
   await assertRejects(() => make(address), AlreadyExistsError);
-  const before = await stat(address);
+  const before = await stat(address) as FifoStatus;
   assertEquals([before.type, before.mode, before.available], ["fifo", 0o600, 0]);
   assertEquals([before.readers, before.writers], [[], []]);
   const receiver = await connect(address, { direction: "receive" });
   const sender = await connect(`${address}?framing=raw`, { direction: "send" });
   await sender.send(bytes("12345"));
-  const { available, capacity, readers, writers } = await stat(address);
+  const { available, capacity, readers, writers } = await stat(address) as FifoStatus;
   assertEquals([available, capacity], [5, 65_536]);
   assertEquals([readers, writers], [[Deno.pid], [Deno.pid]]);
   sender.close();
   receiver.close();
   await remove(address);
   await assertRejects(() => stat(address), NotFoundError);
+});
+
+Deno.test("list() finds the FIFOs below a folder, and follows no links", async () => {
+  using dir = folder();
+  Deno.mkdirSync(`${dir.path}/a/b`, { recursive: true });
+  for (const path of ["one", "a/tw%o", "a/b/three"]) {
+    assertEquals((await new Deno.Command("mkfifo", { args: [`${dir.path}/${path}`] }).output()).code, 0);
+  }
+  Deno.writeTextFileSync(`${dir.path}/a/file`, "");
+  Deno.symlinkSync(`${dir.path}/one`, `${dir.path}/link`);
+  Deno.symlinkSync(dir.path, `${dir.path}/a/loop`);
+  const found = list([`fifo:${dir.path}/`]) as FifoStatus[];
+  assertEquals(
+    found.map(({ path }) => path),
+    ["a/b/three", "a/tw%o", "one"].map((path) => `${dir.path}/${path}`),
+  );
+  assertEquals(found[1]!.address, `fifo:${dir.path}/a/tw%25o`);
+  assertEquals(await stat(found[1]!.address), found[1]!);
 });

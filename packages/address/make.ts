@@ -1,16 +1,27 @@
 import { type Address, parseAddress } from "./address.ts";
+import { AddressError } from "./address_error.ts";
 import { actionOf } from "./_drivers.ts";
+import { findMechanism } from "./_mechanisms.ts";
 
-/** How an object is created. */
+/** How an object is created. Each mechanism has some of these. */
 export interface MakeOptions {
   /** Permissions, exact: not cut by the umask; 0o600 unless told. */
   mode?: number | undefined;
+  /** The most bytes that a queue holds; the system's limit unless told. */
+  maxBytes?: number | undefined;
+  /** Bytes of memory, which has to be told; or the number of semaphores in a set, 1 unless told. */
+  size?: number | undefined;
+  /** The value that each semaphore begins with, or the value of each; 0 unless told. */
+  initial?: number | readonly number[] | undefined;
 }
 
 /**
- * Creates the object of an address.
+ * Creates the object of an address, and gives the address where it is found.
  *
- * @throws {AddressError} if the address cannot be read, or its mechanism has no objects.
+ * That is the one that was given. Only a System V object of key 0 is private, without a key, and has an address by
+ * its id: `sysv-msg:?id=42`.
+ *
+ * @throws {AddressError} if the address cannot be read, its mechanism has no objects, or none with these options.
  * @throws {AlreadyExistsError} if it exists.
  *
  * @example
@@ -18,14 +29,30 @@ export interface MakeOptions {
  * import { make, remove, stat } from "@ipc/address";
  * import { assertEquals } from "@std/assert";
  *
- * const address = `fifo:${await Deno.makeTempDir()}/in`;
- * await make(address, { mode: 0o620 });
+ * const address = await make(`fifo:${await Deno.makeTempDir()}/in`, { mode: 0o620 });
  * assertEquals((await stat(address)).mode, 0o620);
  * await remove(address);
  * ```
  */
-export async function make(address: string | Address, options: MakeOptions = {}): Promise<void> {
+export async function make(address: string | Address, options: MakeOptions = {}): Promise<string> {
   const parsed = typeof address === "string" ? parseAddress(address) : address;
   const create = actionOf(parsed, "make");
-  await create(parsed, options);
+  const { makes } = findMechanism(parsed.scheme)!;
+  for (const name of Object.keys(options) as (keyof MakeOptions)[]) {
+    if (options[name] !== undefined && !makes.includes(name)) {
+      throw new AddressError(
+        parsed.text,
+        `"${parsed.scheme}:" has no ${NAMES[name]}; it has ${makes.map((made) => NAMES[made]).join(" and ")}`,
+        "create",
+      );
+    }
+  }
+  return await create(parsed, options) ?? parsed.text;
 }
+
+const NAMES: Readonly<Record<keyof MakeOptions, string>> = {
+  mode: "mode",
+  maxBytes: "limit of bytes",
+  size: "size",
+  initial: "initial value",
+};

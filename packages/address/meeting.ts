@@ -10,12 +10,22 @@
 import type { SyncChannel } from "@ipc/core";
 import { Fifo, mkfifo } from "@ipc/fifo";
 import { parentChannel, spawnWithChannel } from "@ipc/pipe";
+import * as memory from "./_meetings/memory.ts";
+import * as queues from "./_meetings/queues.ts";
+import * as semaphores from "./_meetings/semaphores.ts";
 
 /** One mechanism. */
 export interface Meeting {
   /** Its name. */
   readonly name: string;
-  /** Starts the far end as a process of its own, and opens the near end of the channel to it. */
+  /** False where no end is told: when the near one closes, the far one gets a `RemovedError`. */
+  readonly endDetectable?: boolean;
+  /**
+   * Starts the far end as a process of its own, and opens the near end of the channel to it.
+   *
+   * What it makes for that in the system is removed when the channel is closed, and by the far end if this process is
+   * killed.
+   */
   near(far: FarEnd): Promise<SyncChannel>;
   /** Opens the far end, with the arguments that the near end has started it with. */
   far(args: readonly string[]): SyncChannel | Promise<SyncChannel>;
@@ -27,8 +37,8 @@ export interface FarEnd {
   readonly command: string;
   /** Its arguments, with those that its mechanism adds. */
   args(...more: string[]): string[];
-  /** Starts it by name, for mechanisms that do not start programs themselves. */
-  start(...more: string[]): void;
+  /** Starts it by name, for mechanisms that do not start programs themselves; resolves when it has ended. */
+  start(...more: string[]): Promise<unknown>;
   /** A folder that only this user can look into, removed at the end. */
   readonly folder: string;
   /** Ends the program when it aborts. */
@@ -66,4 +76,7 @@ export const meetings: readonly Meeting[] = [
     },
     far: ([there, back]) => Fifo.openPair(there!, back!, { timeout: OPENING }),
   },
+  { name: "sysv-msg", endDetectable: false, ...queues },
+  { name: "sysv-shm", ...memory },
+  { name: "sysv-sem", ...semaphores },
 ];

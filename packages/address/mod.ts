@@ -1,14 +1,18 @@
 /**
- * Channels from addresses: `fifo:/run/in`, `stdio:`.
+ * Channels and other objects from addresses: `fifo:/run/in`, `sysv-msg:0x4d2`, `stdio:`.
  *
  * {@linkcode connect} opens what exists at an address, {@linkcode listen} creates what is missing and stays
  * while others come and go; {@linkcode make}, {@linkcode remove} and {@linkcode stat} are about the object
- * itself. What an address means is said in one place for programs, configuration files and the `ipc` command.
- * `@ipc/address/parse` reads addresses and loads no mechanism.
+ * itself. {@linkcode openSemaphore} and {@linkcode openMemory} open what carries no messages, {@linkcode list} and
+ * {@linkcode limits} look at all there is. What an address means is said in one place for programs, configuration
+ * files and the `ipc` command. `@ipc/address/parse` reads addresses and loads no mechanism.
  *
  * | address | what |
  * |---|---|
  * | `fifo:/path` | a named pipe; `?framing=lines`, `raw` and others for foreign programs |
+ * | `sysv-msg:0x4d2` | a System V message queue; `?send=1&receive=2` for messages of a type |
+ * | `sysv-sem:0x4d2` | a System V semaphore set; `?index=1` for another member than the first |
+ * | `sysv-shm:0x4d2` | System V shared memory |
  * | `stdio:` | this process's standard input and output, one message a line |
  *
  * @example
@@ -28,8 +32,18 @@
  */
 
 export * from "./parse.ts";
-export { connect, type ConnectOptions, type OneWayAddress, type TwoWayAddress } from "./connect.ts";
+export {
+  connect,
+  type ConnectOptions,
+  type ObjectAddress,
+  type OneWayAddress,
+  type TwoWayAddress,
+} from "./connect.ts";
+export * from "./limits.ts";
+export * from "./list.ts";
 export * from "./listen.ts";
 export * from "./make.ts";
+export * from "./memory.ts";
 export * from "./remove.ts";
+export * from "./semaphore.ts";
 export * from "./stat.ts";

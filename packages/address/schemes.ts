@@ -9,8 +9,10 @@ export interface Scheme {
   readonly form: string;
   /** What it is, in a few words. */
   readonly summary: string;
-  /** The directions that one end can have. */
+  /** The directions that one end can have; none: it carries no messages. */
   readonly directions: readonly Direction[];
+  /** Whether a receiving end reads ahead, so that what it has read and not given is lost when it closes. */
+  readonly readsAhead: boolean;
   /** The parameters that may follow a question mark, by name, with what each can be. */
   readonly params: Readonly<Record<string, string>>;
 }
@@ -26,10 +28,11 @@ export interface Scheme {
  * assert(schemes.some(({ form }) => form === "fifo:/path"));
  * ```
  */
-export const schemes: readonly Scheme[] = mechanisms.map(({ scheme, form, summary, directions, params }) => ({
-  scheme,
-  form,
-  summary,
-  directions,
+export const schemes: readonly Scheme[] = mechanisms.map(({ params, ...mechanism }) => ({
+  scheme: mechanism.scheme,
+  form: mechanism.form,
+  summary: mechanism.summary,
+  directions: mechanism.directions,
+  readsAhead: mechanism.readsAhead,
   params: Object.fromEntries(Object.entries(params).map(([name, { values }]) => [name, values])),
 }));

@@ -1,22 +1,27 @@
+import type { ListedMemory, MessageQueueStatus, SemaphoreSetStatus } from "@ipc/sysv";
 import { type Address, parseAddress } from "./address.ts";
 import { actionOf } from "./_drivers.ts";
 
-/** What can be seen of an object without disturbing those who use it; what a mechanism lacks is left out. */
-export interface ObjectStatus {
-  /** The address, as it was given. */
+/** What everything with an address has. */
+export interface Addressed<Type extends string> {
+  /** The address: as it was given, or for objects of a list one by which they are found. */
   readonly address: string;
-  /** What it is: `"fifo"`. */
-  readonly type: string;
+  /** What it is: the scheme of its address. */
+  readonly type: Type;
+}
+
+/** What can be seen of a FIFO. */
+export interface FifoStatus extends Addressed<"fifo"> {
   /** Its path. */
-  readonly path?: string;
+  readonly path: string;
   /** The owner's user id (st_uid). */
-  readonly uid?: number;
+  readonly uid: number;
   /** The owner's group id (st_gid). */
-  readonly gid?: number;
+  readonly gid: number;
   /** Permission bits (st_mode). */
-  readonly mode?: number;
+  readonly mode: number;
   /** Its inode's number (st_ino). */
-  readonly inode?: number;
+  readonly inode: number;
   /** When its mode, owner or name changed last (st_ctime). */
   readonly changeTime?: Date;
   /** Bytes that wait to be received (FIONREAD), where that can be known. */
@@ -24,13 +29,44 @@ export interface ObjectStatus {
   /** Bytes that the kernel can hold (F_GETPIPE_SZ), where that can be known. */
   readonly capacity?: number;
   /** Ids of the processes that have it open for receiving, as far as this user may see. */
-  readonly readers?: readonly number[];
+  readonly readers: readonly number[];
   /** Ids of the processes that have it open for sending, as far as this user may see. */
-  readonly writers?: readonly number[];
+  readonly writers: readonly number[];
 }
 
+/** What can be seen of a System V message queue. */
+export interface QueueStatus extends Addressed<"sysv-msg">, MessageQueueStatus {}
+
+/** What can be seen of a System V semaphore set. */
+export interface SetStatus extends Addressed<"sysv-sem">, SemaphoreSetStatus {
+  /** Its members, in their order; where this user may not read them, and in a list, left out. */
+  readonly members?: readonly SetMember[];
+}
+
+/** One semaphore of a set. */
+export interface SetMember {
+  /** Its value (semval). */
+  readonly value: number;
+  /** How many processes wait for it to grow (semncnt). */
+  readonly waitersForIncrease: number;
+  /** How many processes wait for it to be 0 (semzcnt). */
+  readonly waitersForZero: number;
+  /** The process that changed it last (sempid); 0: none yet. */
+  readonly lastPid: number;
+}
+
+/** What can be seen of System V shared memory. */
+export interface MemoryStatus extends Addressed<"sysv-shm">, ListedMemory {
+  /** Ids of the processes that have it attached, as far as this user may see; left out in a list. */
+  readonly holders?: readonly number[];
+}
+
+/** What can be seen of an object without disturbing those who use it; `type` tells which. */
+export type ObjectStatus = FifoStatus | QueueStatus | SetStatus | MemoryStatus;
+
 /**
- * Looks at the object of an address and disturbs nobody who uses it. Looking for its users takes `--allow-all`.
+ * Looks at the object of an address and disturbs nobody who uses it. Looking for the users of FIFOs and memory
+ * takes `--allow-all`; of System V objects everybody may see all else, whatever their mode.
  *
  * @throws {AddressError} if the address cannot be read, or its mechanism has no objects.
  * @throws {NotFoundError} if there is nothing.
@@ -42,8 +78,9 @@ export interface ObjectStatus {
  *
  * const address = `fifo:${await Deno.makeTempDir()}/in`;
  * await make(address);
- * const { type, mode, available, readers } = await stat(address);
- * assertEquals({ type, mode, available, readers }, { type: "fifo", mode: 0o600, available: 0, readers: [] });
+ * const status = await stat(address);
+ * assertEquals(status.mode, 0o600);
+ * if (status.type === "fifo") assertEquals([status.available, status.readers], [0, []]);
  * await remove(address);
  * ```
  */

@@ -6,7 +6,7 @@ import { Interrupted, type Io, OutputClosed, print } from "./io.ts";
 import { style } from "./_style.ts";
 
 /** The exit statuses. */
-export const STATUS = { done: 0, failed: 1, usage: 2, timedOut: 124 } as const;
+export const STATUS = { done: 0, failed: 1, usage: 2, timedOut: 124, notRun: 126, noCommand: 127 } as const;
 
 /** The command line is wrong. */
 export class UsageError extends Error {
@@ -16,6 +16,9 @@ export class UsageError extends Error {
 /** Something did not come about, though nothing failed in the system; the message is all there is to say. */
 export class Failed extends Error {
   override readonly name = "Failed";
+  constructor(message: string, readonly status: number = STATUS.failed) {
+    super(message);
+  }
 }
 
 /** Something failed that has to do with one address. */
@@ -56,6 +59,7 @@ export async function report(io: Io, verb: string | undefined, failure: unknown)
   const help = hint ?? (error instanceof IpcError ? error.hint : undefined);
   if (help !== undefined) await print(io.stderr, dim(`     ${help}`) + "\n");
   if (error instanceof UsageError || error instanceof AddressError) return STATUS.usage;
+  if (error instanceof Failed) return error.status;
   return error instanceof TimeoutError ? STATUS.timedOut : STATUS.failed;
 }
 
@@ -66,8 +70,9 @@ function reasonOf(error: unknown): string {
   if (error instanceof IpcError) {
     return withoutAction(error.message) + (error.errno === undefined ? "" : ` (${error.code})`);
   }
-  // A message that the framing cannot carry, or something that the system refuses to Deno.
-  if (error instanceof TypeError && error.message.startsWith("Cannot send")) {
+  // A number out of range, a message that the framing cannot carry, or something that the system refuses to Deno.
+  const refused = error instanceof RangeError && error.message.startsWith("Cannot ");
+  if (refused || error instanceof TypeError && error.message.startsWith("Cannot send")) {
     return withoutAction(error.message);
   }
   if (error instanceof Error && error.name in Deno.errors) return error.message;

@@ -5,7 +5,14 @@ import type { Output } from "./io.ts";
 import type { Options } from "./_options.ts";
 import { style } from "./_style.ts";
 import type { Verb } from "./_verb.ts";
-import { type VerbEntry, verbs } from "./_verbs.ts";
+import { usage, type VerbEntry, verbs } from "./_verbs.ts";
+
+/** What may stand behind the question mark of an address. */
+const PARAMETERS = [
+  `how messages are marked: ?framing=${schemes.find(({ params }) => params.framing)?.params.framing}`,
+  "KEY is decimal, 0x or 0 octal; with ftok /path?proj=65; by its id ?id=42, as ls shows it",
+  "types of a queue's messages: ?send=1&receive=2; whose objects to trust: ?allow-owner=UID or any",
+];
 
 /** The help of the command. */
 export function commandHelp(output: Output): string {
@@ -21,9 +28,7 @@ export function commandHelp(output: Output): string {
     "",
     bold("Addresses"),
     ...columns(schemes.map(({ form, summary }) => [form, summary]), cyan),
-    `  ${
-      dim(`how messages are marked: ?framing=${schemes.find(({ params }) => params.framing)?.params.framing}`)
-    }`,
+    ...PARAMETERS.map((line) => `  ${dim(line)}`),
     "",
     bold("Options"),
     ...columns([
@@ -45,7 +50,7 @@ export function verbHelp(entry: VerbEntry, verb: Verb, output: Output): string {
     `${bold(`ipc ${entry.name}`)}  ${entry.summary}`,
     "",
     bold("Usage"),
-    `  ipc ${entry.name} ${Object.keys(verb.options).length > 0 ? "[OPTION…] " : ""}${entry.operands}`,
+    `  ${usage(entry, Object.keys(verb.options).length > 0 ? "[OPTION…]" : "")}`,
     ...verb.text.flatMap((paragraph) => ["", ...wrap(paragraph, width)]),
     "",
     bold("Options"),

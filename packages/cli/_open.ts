@@ -1,8 +1,9 @@
-/** Opens the ends that verbs use, and says what to do where there is nothing to open. */
+/** Opens the ends that verbs use. */
 
-import { connect, listen } from "@ipc/address";
-import { NotFoundError, type Receiver, type Sender, UntrustedError, type WaitOptions } from "@ipc/core";
-import { about, type Hint } from "./_failure.ts";
+import { type Address, connect, listen } from "@ipc/address";
+import type { Receiver, Sender, WaitOptions } from "@ipc/core";
+import { advice } from "./_address.ts";
+import { about } from "./_failure.ts";
 import { flag, type Option } from "./_options.ts";
 
 /** `--listen`, the same for every verb that has it. */
@@ -11,6 +12,8 @@ export const listenOption: Option<boolean> = flag(
 );
 /** `--follow`, the same for every verb that has it. */
 export const followOption: Option<boolean> = flag("go on when the last sender leaves, until a signal");
+
+const OR_LISTEN = "or here with --listen";
 
 /** How a verb opens an end. */
 export interface OpenOptions extends WaitOptions {
@@ -22,40 +25,28 @@ export interface OpenOptions extends WaitOptions {
 
 /** Opens the sending end of an address. */
 export function openSender(
-  address: string,
+  address: Address,
   { listen: create, timeout, signal }: OpenOptions,
 ): Promise<Sender> {
   const options = { direction: "send", timeout, signal } as const;
   return about(
-    address,
+    address.text,
     () => create ? listen(address, { ...options, removeOnClose: true }) : connect(address, options),
-    advice(address),
+    advice(address, OR_LISTEN),
   );
 }
 
 /** Opens the receiving end of an address. */
-export function openReceiver(address: string, options: OpenOptions): Promise<Receiver> {
+export function openReceiver(address: Address, options: OpenOptions): Promise<Receiver> {
   const { listen: create, follow = false, timeout, signal } = options;
   const common = { direction: "receive", timeout, signal } as const;
   return about(
-    address,
+    address.text,
     () => {
       return create
         ? listen(address, { ...common, removeOnClose: true })
         : connect(address, { ...common, keepOpen: follow });
     },
-    advice(address),
+    advice(address, OR_LISTEN),
   );
-}
-
-function advice(address: string): Hint {
-  return (error) => {
-    if (error instanceof NotFoundError) {
-      return `create it with "ipc make ${address.split("?")[0]}", or here with --listen`;
-    }
-    if (error instanceof UntrustedError) {
-      return "if that is meant, say so in the address: ?allow-owner=UID, ?allow-writers=group or all";
-    }
-    return undefined;
-  };
 }

@@ -47,6 +47,34 @@ export function mode(value: string, text: string): Option<number | undefined> {
   });
 }
 
+/** A number of bytes, or of what an object has: `4096`, `64K`, `1M`. */
+export function size(value: string, text: string): Option<number | undefined> {
+  return withValue(value, text, (given) => {
+    const found = /^(\d{1,15})(?:([KMGT])(?:iB)?)?$/.exec(given);
+    const number = found === null ? NaN : Number(found[1]) * 1024 ** ("KMGT".indexOf(found[2]!) + 1);
+    if (Number.isSafeInteger(number)) return number;
+    throw new UsageError(`"${given}" is not a size; one is like 4096, 64K or 1M`);
+  });
+}
+
+/** One whole number from 0, or several with commas between them. */
+export function integers(value: string, text: string): Option<number | number[] | undefined> {
+  return withValue(value, text, (given) => {
+    if (!/^\d{1,15}(,\d{1,15})*$/.test(given)) {
+      throw new UsageError(`"${given}" is not a number from 0, nor several like 1,0,5`);
+    }
+    const numbers = given.split(",").map(Number);
+    return numbers.length === 1 ? numbers[0]! : numbers;
+  });
+}
+
+/** The operand N, a whole number from 1; 1 where it is left out. */
+export function countOperand(given: string | undefined): number {
+  if (given === undefined) return 1;
+  if (/^[1-9]\d{0,14}$/.test(given)) return Number(given);
+  throw new UsageError(`N is "${given}", and must be a whole number from 1`);
+}
+
 function withValue<T>(value: string, text: string, parse: (given: string) => T): Option<T | undefined> {
   return { value, text, read: (given) => given === undefined ? undefined : parse(String(given)) };
 }

@@ -1,6 +1,7 @@
 /** The streams and signals of this process. */
 
 import { Interrupted, type Io, type Output, OutputClosed } from "./io.ts";
+import { exec } from "./_exec.ts";
 
 /** Signals that ask a program to end, with their numbers. */
 const SIGNALS: readonly (readonly [Deno.Signal, number])[] = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]];
@@ -17,12 +18,12 @@ export interface Process {
 export function takeProcess(): Process {
   const abort = new AbortController();
   const ignored = ignoredSignals();
+  const isIgnored = (number: number) => (ignored & (1n << BigInt(number - 1))) !== 0n;
   const listeners = new Map<Deno.Signal, () => void>();
   for (const [name, number] of SIGNALS) {
     // What nohup, or a shell that starts us in the background, has told us to ignore stays ignored: by a
     // listener, for the first one of any signal makes Deno catch them all.
-    const ignore = (ignored & (1n << BigInt(number - 1))) !== 0n;
-    const listener = ignore ? () => {} : () => {
+    const listener = isIgnored(number) ? () => {} : () => {
       if (abort.signal.aborted) Deno.exit(128 + number);
       abort.abort(new Interrupted(name, number));
     };
@@ -35,6 +36,10 @@ export function takeProcess(): Process {
     },
     stdout: outputOf(Deno.stdout),
     stderr: outputOf(Deno.stderr),
+    become: (command) => {
+      for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
+      return exec(command, SIGNALS.map(([, number]) => number).filter(isIgnored));
+    },
     signal: abort.signal,
   };
   return {

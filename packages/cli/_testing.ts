@@ -1,5 +1,8 @@
 /** Running the command in tests as what it is: a process. */
 
+import { make, type MakeOptions, remove } from "@ipc/address";
+import { formatKey, stableKey } from "@ipc/core";
+
 const main = new URL("./main.ts", import.meta.url).pathname;
 // The test runs on the stand-ins for @std or on the real packages, and so does what it starts.
 const config = import.meta.resolve("@std/cli/parse-args").startsWith("file:")
@@ -111,13 +114,22 @@ export function folder(): { readonly path: string } & Disposable {
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
-/** Waits until something is so; fails after ten seconds. */
+/** An object that is gone at the end of the block, whatever has happened to it. */
+export async function made(
+  scheme: string,
+  options: MakeOptions = {},
+): Promise<{ readonly address: string } & AsyncDisposable> {
+  const address = await make(`${scheme}:${formatKey(stableKey(`test ${crypto.randomUUID()}`))}`, options);
+  return { address, [Symbol.asyncDispose]: () => remove(address).catch(() => {}) };
+}
+
+/** Waits until something is so; fails after half a minute. */
 export async function until(so: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 10_000; performance.now() < end;) {
+  for (const end = performance.now() + 30_000; performance.now() < end;) {
     if (await so()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error("Cannot go on: what the test waits for did not happen within 10 s");
+  throw new Error("Cannot go on: what the test waits for did not happen within 30 s");
 }
 
 /** Whether there is a FIFO, or anything, at a path. */

@@ -53,10 +53,52 @@ export const verbs: readonly VerbEntry[] = [
     load: () => import("./verbs/rm.ts"),
   },
   {
+    name: "ls",
+    operands: "[KIND…]",
+    summary: "list the objects of this machine",
+    load: () => import("./verbs/ls.ts"),
+  },
+  {
     name: "stat",
     operands: "ADDRESS",
     summary: "show all there is to see of an object",
     load: () => import("./verbs/stat.ts"),
+  },
+  {
+    name: "limits",
+    operands: "",
+    summary: "show the kernel's limits, and how much of them is used",
+    load: () => import("./verbs/limits.ts"),
+  },
+  {
+    name: "acquire",
+    operands: "ADDRESS [N]",
+    summary: "take units of a semaphore, waiting for them",
+    load: () => import("./verbs/acquire.ts"),
+  },
+  {
+    name: "release",
+    operands: "ADDRESS [N]",
+    summary: "give units to a semaphore",
+    load: () => import("./verbs/release.ts"),
+  },
+  {
+    name: "with",
+    operands: "ADDRESS -- COMMAND…",
+    summary: "run a command that holds one unit of a semaphore",
+    load: () => import("./verbs/with.ts"),
+  },
+  {
+    name: "read",
+    operands: "ADDRESS",
+    summary: "print the bytes of shared memory",
+    load: () => import("./verbs/read.ts"),
+  },
+  {
+    name: "write",
+    operands: "ADDRESS",
+    summary: "write standard input into shared memory",
+    load: () => import("./verbs/write.ts"),
   },
   {
     name: "bench",
@@ -66,9 +108,14 @@ export const verbs: readonly VerbEntry[] = [
   },
 ];
 
+/** How a verb is called. */
+export function usage({ name, operands }: VerbEntry, options = ""): string {
+  return ["ipc", name, options, operands].filter((word) => word !== "").join(" ");
+}
+
 /** Says what is wrong with the number of operands, by how the table writes them. */
 export function checkOperands({ operands }: VerbEntry, given: readonly string[]): string | undefined {
-  const words = operands.split(" ");
+  const words = operands.split(" ").filter((word) => word !== "" && word !== "--");
   const required = words.filter((word) => !word.startsWith("["));
   const missing = required[given.length];
   if (missing !== undefined) return `no ${missing.replace("…", "")} is given`;

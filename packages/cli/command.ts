@@ -3,14 +3,14 @@ import { report, STATUS, UsageError } from "./_failure.ts";
 import { commandHelp, verbHelp } from "./_help.ts";
 import { type Io, print } from "./io.ts";
 import { parse } from "./_options.ts";
-import { checkOperands, type VerbEntry, verbs } from "./_verbs.ts";
+import { checkOperands, usage, type VerbEntry, verbs } from "./_verbs.ts";
 import config from "./deno.json" with { type: "json" };
 
 /**
  * Runs the `ipc` command with these arguments and gives its exit status.
  *
- * 0: done, 1: failed, 2: bad usage, 124: timed out; 128 and a signal's number where `io.signal` was aborted by
- * one. What failed is told on `io.stderr`; nothing is thrown.
+ * 0: done, 1: failed, 2: bad usage, 124: timed out, 126 and 127: `with` cannot run its command; 128 and a signal's
+ * number where `io.signal` was aborted by one. What failed is told on `io.stderr`; nothing is thrown.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ async function call(entry: VerbEntry, args: readonly string[], io: Io): Promise<
   if (help) return await print(io.stdout, verbHelp(entry, verb, io.stdout));
   const problem = checkOperands(entry, operands);
   if (problem !== undefined) {
-    throw new UsageError(`${problem}; usage: ipc ${entry.name} ${entry.operands}`);
+    throw new UsageError(`${problem}; usage: ${usage(entry)}`);
   }
   return await verb.run({ operands, options: values, io });
 }

@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { schemes } from "@ipc/address/parse";
 import { type Io, main, type Output } from "./main.ts";
 import { ipc } from "./_testing.ts";
 import { verbs } from "./_verbs.ts";
@@ -35,7 +36,7 @@ Deno.test("--help names every verb and every kind of address", async () => {
   const { status, stdout, stderr } = await run(["--help"]);
   assertEquals([status, stderr], [0, ""]);
   for (const { name, summary } of verbs) assertMatch(stdout, new RegExp(`^  ${name} .* ${summary}$`, "m"));
-  for (const form of ["fifo:/path", "stdio:"]) assertStringIncludes(stdout, form);
+  for (const { form } of schemes) assertStringIncludes(stdout, form);
   assertEquals((await run(["-h"])).stdout, stdout);
 });
 
@@ -70,6 +71,9 @@ Deno.test("--version tells the version of the package", async () => {
   assertEquals(await run(["-V"]), await run(["--version"]));
 });
 
+const KEY = "a key is decimal, 0x hexadecimal or 0 octal, and a path begins with / or ./";
+const ALL = schemes.map(({ scheme }) => `${scheme}:`).join(", ");
+
 const wrong: [args: string[], stderr: string][] = [
   [["rcv"], 'there is no verb "rcv"; did you mean "recv"?'],
   [["brigde", "a", "b"], 'there is no verb "brigde"; did you mean "bridge"?'],
@@ -93,11 +97,46 @@ const wrong: [args: string[], stderr: string][] = [
   ],
   [["make", "fifo:/a", "--mode", "888"], 'make: --mode: "888" is not a mode; one is like 600 or 0660'],
   [["send", "fifo:/a", "x", "--lines"], "send: --lines reads standard input; leave out the MESSAGE"],
-  [["send", "fifo:/a", "x", "--priority", "3"], "send: fifo:/a has messages without a priority"],
+  [["send", "fifo:/a", "x", "--priority", "3"], "send: fifo:/a has no messages with a priority"],
   [["recv", "/run/in"], 'recv /run/in: it says no mechanism; for a FIFO write "fifo:/run/in"'],
-  [["recv", "pipe:/a"], 'recv pipe:/a: there is no mechanism "pipe"; there are fifo:, stdio:'],
+  [["recv", "pipe:/a"], `recv pipe:/a: there is no mechanism "pipe"; there are ${ALL}`],
   [["make", "stdio:"], 'make stdio: "stdio:" has nothing to create'],
   [["recv", "stdio:", "--listen"], 'recv stdio: "stdio:" has nothing to listen at'],
+  [["recv", "fifo:/a", "--type", "3"], "recv: fifo:/a has no messages with a type"],
+  [
+    ["recv", "sysv-msg:1", "--type", "3", "--except", "4"],
+    "recv: of --type, --at-most and --except there can be one",
+  ],
+  [
+    ["recv", "sysv-msg:1?receive=3", "--type", "3"],
+    "recv: the address says ?receive=; leave out --type, --at-most and --except",
+  ],
+  [["send", "sysv-msg:1?send=3", "x", "--type", "4"], "send: the address says ?send=; leave out --type"],
+  [["send", "sysv-msg:1", "--type", "0"], 'send: --type: "0" is not a whole number from 1'],
+  [["send", "sysv-shm:1", "x"], "send sysv-shm:1: memory carries no messages: it is read and written"],
+  [["recv", "sysv-msg:jobs"], `recv sysv-msg:jobs: ${KEY}`],
+  [["recv", "sysv-msg:0"], "recv sysv-msg:0: a private object is found by its id: ?id=42, as ls shows it"],
+  [["acquire", "fifo:/a"], 'acquire fifo:/a: "fifo:" has nothing to acquire'],
+  [["acquire", "sysv-sem:1", "none"], 'acquire: N is "none", and must be a whole number from 1'],
+  [["release", "sysv-sem:1", "0"], 'release: N is "0", and must be a whole number from 1'],
+  [["acquire", "sysv-msg:1", "--index", "1"], "acquire: sysv-msg:1 has no semaphores with an index"],
+  [["with", "sysv-sem:1"], "with: no COMMAND is given; usage: ipc with ADDRESS -- COMMAND…"],
+  [["with", "sysv-sem:1", "ls", "-l"], 'with: there is no option "-l"; "--" goes before what is no option'],
+  [["read", "fifo:/a"], 'read fifo:/a: "fifo:" has nothing to attach'],
+  [
+    ["read", "sysv-shm:1", "--offset", "1.5"],
+    'read: --offset: "1.5" is not a size; one is like 4096, 64K or 1M',
+  ],
+  [["make", "sysv-shm:1"], "make sysv-shm:1: it needs a size, in bytes"],
+  [["make", "fifo:/a", "--size", "1"], 'make fifo:/a: "fifo:" has no size; it has mode'],
+  [
+    ["make", "sysv-sem:1", "--initial", "1,"],
+    'make: --initial: "1," is not a number from 0, nor several like 1,0,5',
+  ],
+  [["make", "sysv-msg:?id=1"], "make sysv-msg:?id=1: ids are given by the system; give a key"],
+  [["ls", "pipe"], "ls pipe: there is no such kind of object; there are sysv-msg, sysv-sem, sysv-shm, fifo"],
+  [["ls", "fifo"], 'ls fifo: where? "fifo:/run" has those below /run'],
+  [["limits", "x"], 'limits: "x" is one too many; usage: ipc limits'],
 ];
 
 for (const [args, stderr] of wrong) {

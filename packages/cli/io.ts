@@ -6,6 +6,11 @@ export interface Io {
   readonly stdout: Output;
   /** Standard error: what went wrong, and how far it is. */
   readonly stderr: Output;
+  /**
+   * Makes this process another program: with the same id, streams and environment. Absent where the command runs
+   * inside a program that goes on.
+   */
+  readonly become?: (command: readonly string[]) => never;
   /** Ends every wait. Where its reason is an {@linkcode Interrupted}, the command ends without a word. */
   readonly signal: AbortSignal;
 }

@@ -79,8 +79,9 @@ Deno.test({
   async fn() {
     using dir = folder();
     await using terminal = new Terminal(dir.path);
-    terminal.type("clear; ipc demo; echo en''d", "Enter");
-    await until(() => /\d\/\d \w+ {2}(starting|64 bytes|as much|━)/.test(terminal.screen()));
+    Deno.writeFileSync(`${dir.path}/film`, new Uint8Array(8_000_000));
+    terminal.type(`clear; ipc demo ${dir.path}/film; echo en''d`, "Enter");
+    await until(() => /\d\/\d [\w-]+ {2}(starting|64 bytes|as much|━)/.test(terminal.screen()));
     await until(() => terminal.screen().includes("end"));
     const screen = terminal.screen();
     assertMatch(screen, /✓ \d+ mechanisms, every byte checked/);

@@ -6,6 +6,7 @@
 
 /** What is the same on every supported platform. */
 export const constants = {
+  IPC_PRIVATE: 0,
   IPC_CREAT: 0o1000,
   IPC_EXCL: 0o2000,
   IPC_NOWAIT: 0o4000,
@@ -63,11 +64,27 @@ export const msqidDs = {
   lrpid: 100,
 } as const;
 
-/** `struct semid_ds`: x86_64 has room to spare behind each time. */
-export const semidDs: { readonly size: number; otime: number; ctime: number; nsems: number } =
-  Deno.build.arch === "aarch64"
+/** Where the members of `struct semid_ds` lie. */
+export interface SemidDsLayout {
+  /** `sizeof(struct semid_ds)`. */
+  readonly size: number;
+  /** i64. */
+  readonly otime: number;
+  /** i64. */
+  readonly ctime: number;
+  /** u64. */
+  readonly nsems: number;
+}
+
+/** `struct semid_ds` of a platform: x86_64 has room to spare behind each time. */
+export function semidDsOf(arch: typeof Deno.build.arch): SemidDsLayout {
+  return arch === "aarch64"
     ? { size: 88, otime: 48, ctime: 56, nsems: 64 }
     : { size: 104, otime: 48, ctime: 64, nsems: 80 };
+}
+
+/** `struct semid_ds` here. */
+export const semidDs: SemidDsLayout = semidDsOf(Deno.build.arch);
 
 /** `struct shmid_ds`. */
 export const shmidDs = {
@@ -81,8 +98,42 @@ export const shmidDs = {
   nattch: 88,
 } as const;
 
+/** `struct msginfo`: limits after IPC_INFO; after MSG_INFO the first two and msgtql are what is in use. */
+export const msginfo = {
+  size: 32,
+  msgpool: 0,
+  msgmap: 4,
+  msgmax: 8,
+  msgmnb: 12,
+  msgmni: 16,
+  msgtql: 24,
+} as const;
+
+/** `struct seminfo`: limits after IPC_INFO; after SEM_INFO semusz and semaem are what is in use. */
+export const seminfo = {
+  size: 40,
+  semmni: 4,
+  semmns: 8,
+  semmsl: 16,
+  semopm: 20,
+  semusz: 28,
+  semvmx: 32,
+  semaem: 36,
+} as const;
+
+/** `struct shminfo`: the limits, by IPC_INFO. */
+export const shminfo = { size: 72, shmmax: 0, shmmni: 16, shmall: 32 } as const;
+
+/** `struct shm_info`: what is in use, by SHM_INFO. */
+export const shmInfo = { size: 48, used_ids: 0, shm_tot: 8, shm_rss: 16, shm_swp: 24 } as const;
+
 /** `struct sembuf`, in units of two bytes: three of them. */
 export const sembuf = { size: 6, num: 0, op: 1, flg: 2 } as const;
+
+/** Numbers of the calls that syscall(2) makes. */
+export const syscalls: { readonly msgsnd: bigint; readonly msgrcv: bigint } = Deno.build.arch === "aarch64"
+  ? { msgsnd: 189n, msgrcv: 188n }
+  : { msgsnd: 69n, msgrcv: 70n };
 
 /** `long mtype`, which comes before the bytes of a message. */
 export const MTYPE_SIZE = 8;

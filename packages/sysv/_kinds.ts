@@ -13,7 +13,11 @@ export interface Kind<Status extends SystemVStatus = SystemVStatus> {
   readonly getter: string;
   /** The call that looks, changes and removes. */
   readonly controller: string;
-  /** `…_STAT_ANY`, which looks without permission to read. */
+  /** `…_INFO`, which tells the highest index in use. */
+  readonly info: number;
+  /** `…_STAT`, which looks by index, and returns the id. */
+  readonly stat: number;
+  /** `…_STAT_ANY`, the same without permission to read; Linux 4.17. An id stands for its index. */
   readonly statAny: number;
   /** Bytes of the struct that `control` fills. */
   readonly structSize: number;
@@ -30,6 +34,8 @@ export const queueKind: Kind<MessageQueueStatus> = {
   object: "message queue",
   getter: "msgget",
   controller: "msgctl",
+  info: constants.MSG_INFO,
+  stat: constants.MSG_STAT,
   statAny: constants.MSG_STAT_ANY,
   structSize: msqidDs.size,
   get: (key, _size, flags) => libc.msgget(key, flags),
@@ -42,6 +48,8 @@ export const setKind: Kind<SemaphoreSetStatus> = {
   object: "semaphore set",
   getter: "semget",
   controller: "semctl",
+  info: constants.SEM_INFO,
+  stat: constants.SEM_STAT,
   statAny: constants.SEM_STAT_ANY,
   structSize: semidDs.size,
   get: (key, size, flags) => libc.semget(key, size, flags),
@@ -54,6 +62,8 @@ export const memoryKind: Kind<SharedMemoryStatus> = {
   object: "shared memory",
   getter: "shmget",
   controller: "shmctl",
+  info: constants.SHM_INFO,
+  stat: constants.SHM_STAT,
   statAny: constants.SHM_STAT_ANY,
   structSize: shmidDs.size,
   get: (key, size, flags) => libc.shmget(key, BigInt(size), flags),

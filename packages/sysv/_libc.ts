@@ -55,7 +55,12 @@ const symbols = {
   // With a struct semid_ds, a struct seminfo or an array of unsigned short as the argument.
   semctl_buffer: {
     name: "semctl",
-    parameters: [/* int semid */ "i32", /* int semnum */ "i32", /* int op */ "i32", /* union semun */ "buffer"],
+    parameters: [
+      /* int semid */ "i32",
+      /* int semnum */ "i32",
+      /* int op */ "i32",
+      /* union semun */ "buffer",
+    ],
     result: /* int */ "i32",
   },
   shmget: {
@@ -71,8 +76,77 @@ const symbols = {
     parameters: [/* int shmid */ "i32", /* int op */ "i32", /* struct shmid_ds *buf */ "buffer"],
     result: /* int */ "i32",
   },
+  // For /proc, which takes no --allow-read this way.
+  open: { parameters: [/* const char *path */ "buffer", /* int flags */ "i32"], result: /* int */ "i32" },
+  read: {
+    parameters: [/* int fd */ "i32", /* void *buf */ "buffer", /* size_t count */ "usize"],
+    result: /* ssize_t */ "i32",
+  },
+  close: { parameters: [/* int fd */ "i32"], result: /* int */ "i32" },
   geteuid: { parameters: [], result: /* uid_t */ "u32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** This package's table. */
 export const libc: Bound<typeof symbols> = bind(symbols);
+
+/**
+ * msgsnd(2) and msgrcv(2) without what libc adds to them in a process of several threads, the points where a thread
+ * can be cancelled. The first argument is the number of the call.
+ */
+const direct = {
+  msgsnd: {
+    name: "syscall",
+    parameters: [
+      /* long number */ "i64",
+      /* int msqid */ "i32",
+      /* const void *msgp */ "buffer",
+      /* size_t msgsz */ "usize",
+      /* int msgflg */ "i32",
+    ],
+    result: /* int */ "i32",
+  },
+  msgrcv: {
+    name: "syscall",
+    parameters: [
+      /* long number */ "i64",
+      /* int msqid */ "i32",
+      /* void *msgp */ "buffer",
+      /* size_t msgsz */ "usize",
+      /* long msgtyp */ "i64",
+      /* int msgflg */ "i32",
+    ],
+    result: /* ssize_t */ "i32",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The same by address, for memory that is known not to move. */
+const directAt = {
+  msgsnd: {
+    name: "syscall",
+    parameters: [
+      /* long number */ "i64",
+      /* int msqid */ "i32",
+      /* const void *msgp */ "pointer",
+      /* size_t msgsz */ "usize",
+      /* int msgflg */ "i32",
+    ],
+    result: /* int */ "i32",
+  },
+  msgrcv: {
+    name: "syscall",
+    parameters: [
+      /* long number */ "i64",
+      /* int msqid */ "i32",
+      /* void *msgp */ "pointer",
+      /* size_t msgsz */ "usize",
+      /* long msgtyp */ "i64",
+      /* int msgflg */ "i32",
+    ],
+    result: /* ssize_t */ "i32",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** msgsnd(2) and msgrcv(2) on a view. */
+export const onView: Bound<typeof direct> = bind(direct);
+/** msgsnd(2) and msgrcv(2) on an address. */
+export const onAddress: Bound<typeof directAt> = bind(directAt);

@@ -1,12 +1,14 @@
 /** What the three kinds of object have in common: getting hold of one, trusting it, and what their errors say. */
 
 import {
+  AlreadyExistsError,
   ERRNO,
   errnoError,
   formatKey,
   IPC_PRIVATE,
   type IpcError,
   type Key,
+  NotFoundError,
   RemovedError,
   UntrustedError,
 } from "@ipc/core";
@@ -46,6 +48,14 @@ export interface OwnershipChange {
   mode?: number | undefined;
 }
 
+/** What one kind of object adds to its creation. */
+export interface CreateExtra {
+  /** Flags besides IPC_CREAT and IPC_EXCL. */
+  readonly flags?: number;
+  /** By errno: what to do about a failure, where this kind knows better. */
+  readonly hints?: Readonly<Record<number, string>>;
+}
+
 /** An object that was got hold of. */
 export interface Found {
   readonly id: number;
@@ -58,11 +68,17 @@ export interface Found {
 const MOST_ATTEMPTS = 100;
 
 /** Creates; throws where the key is taken. */
-export function create(kind: Kind, key: Key, size: number, options: CreateOptions): Found {
+export function create(
+  kind: Kind,
+  key: Key,
+  size: number,
+  options: CreateOptions,
+  { flags = 0, hints }: CreateExtra = {},
+): Found {
   checkKey(kind, "create", key);
   const mode = checkMode(kind, options.mode);
-  const id = kind.get(key, size, constants.IPC_CREAT | constants.IPC_EXCL | mode);
-  if (id === -1) throw getFailure(kind, "create", errno(), key);
+  const id = kind.get(key, size, constants.IPC_CREAT | constants.IPC_EXCL | mode | flags);
+  if (id === -1) throw getFailure(kind, "create", errno(), key, hints);
   return { id, name: key === IPC_PRIVATE ? `id ${id}` : formatKey(key), created: true };
 }
 
@@ -94,20 +110,24 @@ export function openOrCreate(
   key: Key,
   size: number,
   options: CreateOptions & TrustOptions,
+  extra?: CreateExtra,
 ): Found {
   if (key === IPC_PRIVATE) {
     throw new TypeError(`Cannot open ${kind.object}: without a key there is nothing to open, use create`);
   }
+  checkMode(kind, options.mode);
   for (let attempt = 1;; attempt++) {
     try {
       return open(kind, key, options);
     } catch (error) {
-      if ((error as IpcError).code !== "ENOENT") throw error;
+      // Removed: between being found and being looked at.
+      const missing = error instanceof NotFoundError || error instanceof RemovedError;
+      if (!missing || attempt === MOST_ATTEMPTS) throw error;
     }
     try {
-      return create(kind, key, size, options);
+      return create(kind, key, size, options, extra);
     } catch (error) {
-      if ((error as IpcError).code !== "EEXIST" || attempt === MOST_ATTEMPTS) throw error;
+      if (!(error instanceof AlreadyExistsError) || attempt === MOST_ATTEMPTS) throw error;
     }
   }
 }
@@ -166,6 +186,7 @@ export function objectFailure(
   verb: string,
   id: number,
   name: string,
+  hint?: string,
 ): IpcError {
   const what = `${verb} ${kind.object} ${name}`;
   if (code === ERRNO.EIDRM || code === ERRNO.EINVAL && isGone(kind, id)) {
@@ -173,10 +194,11 @@ export function objectFailure(
       errno: code,
       syscall,
       target: name,
-      hint: "somebody removed it (ipcrm); systemd does so when a user logs out, unless logind.conf has RemoveIPC=no",
+      hint:
+        "somebody removed it (ipcrm); systemd does so when a user logs out, unless logind.conf has RemoveIPC=no",
     });
   }
-  return errnoError(code, { syscall, action: what, target: name });
+  return errnoError(code, { syscall, action: what, target: name, hint });
 }
 
 function isGone(kind: Kind, id: number): boolean {
@@ -184,14 +206,23 @@ function isGone(kind: Kind, id: number): boolean {
   return gone && errno() !== ERRNO.EACCES;
 }
 
-function getFailure(kind: Kind, verb: string, code: number, key: Key): IpcError {
+function getFailure(
+  kind: Kind,
+  verb: string,
+  code: number,
+  key: Key,
+  hints?: Readonly<Record<number, string>>,
+): IpcError {
   const name = formatKey(key);
   return errnoError(code, {
     syscall: kind.getter,
     action: key === IPC_PRIVATE ? `${verb} ${kind.object}` : `${verb} ${kind.object} ${name}`,
     target: name,
     object: kind.object,
-    hint: code === ERRNO.ENOSPC ? "remove what nobody uses (ipcs, ipcrm), or raise the kernel's limit (ipcs -l)" : undefined,
+    hint: hints?.[code] ??
+      (code === ERRNO.ENOSPC
+        ? "remove what nobody uses (ipcs, ipcrm), or raise the kernel's limit (ipcs -l)"
+        : undefined),
   });
 }
 

@@ -1,6 +1,7 @@
 /** What a process of ours does that is measured: it opens one end of a channel, and obeys. */
 
 import type { FarEnd, Meeting } from "@ipc/address/meeting";
+import { RemovedError } from "@ipc/core";
 import { farEnd } from "./_far_end.ts";
 import { measure } from "./_near_end.ts";
 import { tell } from "./_wire.ts";
@@ -15,7 +16,15 @@ export async function work(args: readonly string[], mechanisms: readonly Meeting
   const mechanism = mechanisms.find((mechanism) => mechanism.name === name);
   if (mechanism === undefined) throw new TypeError(`Cannot measure "${name}": no such mechanism`);
   if (role === "far") {
-    await farEnd(await mechanism.far(rest));
+    const channel = await mechanism.far(rest);
+    try {
+      await farEnd(channel);
+    } catch (error) {
+      // What has no end ends by the near end's removing it.
+      if (!(error instanceof RemovedError)) throw error;
+    } finally {
+      channel.close();
+    }
     Deno.exit(0);
   }
   const folder = await Deno.makeTempDir({ prefix: "ipc-bench-" });
@@ -25,12 +34,13 @@ export async function work(args: readonly string[], mechanisms: readonly Meeting
     command: command!,
     args: (...more) => [...given, ...more],
     start(...more) {
-      new Deno.Command(command!, {
+      const child = new Deno.Command(command!, {
         args: [...given, ...more],
         stdin: "null",
         stdout: "null",
         signal: stop.signal,
       }).spawn();
+      return child.status;
     },
     folder,
     signal: stop.signal,
@@ -46,7 +56,9 @@ export async function work(args: readonly string[], mechanisms: readonly Meeting
       }
       await channel.end();
       // The end of the far end: until then it may still write.
-      while (await channel.receive({ timeout: 2_000 }) !== undefined);
+      if (mechanism.endDetectable !== false) {
+        while (await channel.receive({ timeout: 2_000 }) !== undefined);
+      }
     } finally {
       channel.close();
     }

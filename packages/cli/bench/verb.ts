@@ -80,14 +80,14 @@ export function benchVerb(invite: Invite = alone): Verb {
           signal: io.signal,
           onProgress: (part, what) => line.show(progress(part, what, io)),
         });
-        line.stop();
+        await line.stop();
         if (options.html !== undefined) await Deno.writeTextFile(options.html, page(report));
         await print(io.stdout, options.json ? JSON.stringify(report) + "\n" : table(report, io.stdout));
         if (!report.results.some(({ kind }) => kind === "ours")) {
           throw new Failed("nothing could be measured");
         }
       } finally {
-        line.stop();
+        await line.stop();
         await Deno.remove(folder, { recursive: true });
       }
     },

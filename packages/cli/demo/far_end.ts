@@ -1,7 +1,7 @@
 /** The far end of the demo: a program of its own, which takes what comes and says what it got. */
 
 import { createHash } from "node:crypto";
-import type { Bytes, SyncChannel } from "@ipc/core";
+import { type Bytes, RemovedError, type SyncChannel } from "@ipc/core";
 import { meetings } from "@ipc/address/meeting";
 import { NOTHING, type Phase, type Receipt } from "./phases.ts";
 
@@ -47,6 +47,11 @@ async function takeFile(channel: SyncChannel): Promise<Receipt> {
 if (import.meta.main) {
   const [name, ...args] = Deno.args;
   const channel = await meetings.find((mechanism) => mechanism.name === name)!.far(args);
-  await serve(channel);
+  try {
+    await serve(channel);
+  } catch (error) {
+    // What has no end ends by the near end's removing it.
+    if (!(error instanceof RemovedError)) throw error;
+  }
   channel.close();
 }

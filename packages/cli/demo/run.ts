@@ -82,7 +82,9 @@ function farEnd(
     command,
     args,
     start(...more) {
-      children.push(new Deno.Command(command, { args: args(...more), stdin: "null", signal }).spawn());
+      const child = new Deno.Command(command, { args: args(...more), stdin: "null", signal }).spawn();
+      children.push(child);
+      return child.status;
     },
     folder,
     signal,

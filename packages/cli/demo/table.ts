@@ -50,8 +50,9 @@ export function asTable(output: Output, file: Sent, rows: readonly Row[], took: 
     dim(
       `bandwidth in messages of ${
         CHUNK / 1024 / 1024
-      } MiB · round trip of 64 bytes, the median, awaiting and blocking`,
+      } MiB, or the longest there can be · round trip of 64 bytes,`,
     ),
+    dim("the median, awaiting and blocking"),
     dim(machine),
     "",
   ].map((text) => text === "" ? "\n" : `  ${text}\n`).join("");

@@ -1,4 +1,5 @@
-import { pump, type PumpCounts, type Receiver, type Sender } from "@ipc/core";
+import { type Bytes, pump, type PumpCounts, type Receiver, type Sender } from "@ipc/core";
+import { readAddress } from "../_address.ts";
 import { arrived } from "../_arrived.ts";
 import { about } from "../_failure.ts";
 import { bytes, count, seconds } from "../_format.ts";
@@ -14,7 +15,8 @@ const GRACE = 1000;
 export default verb({
   text: [
     "Carries every message of FROM to TO, until the last sender has left or a signal comes; then TO is ended. " +
-    "How many they were, and how fast, is shown on a terminal.",
+    "A queue knows nothing of its senders: from there it goes on until a signal. How many messages they were, and " +
+    "how fast, is shown on a terminal.",
   ],
   options: {
     follow: followOption,
@@ -25,13 +27,16 @@ export default verb({
     ["ipc bridge fifo:/run/in fifo:/run/out", "from one FIFO into another"],
     ["ipc bridge stdio: fifo:/run/in < jobs.txt", "each line of a file is a message"],
     ["ipc bridge 'fifo:/run/in?framing=lines' fifo:/run/jobs --follow", "what shells write, as messages"],
+    ["ipc bridge 'sysv-msg:0x4d2?receive=7' stdio:", "messages of type 7, a line each"],
   ],
   async run({ operands, options, io }) {
     const [from, to] = operands as [string, string];
     const { follow, listen, timeout } = options;
+    const source = readAddress(from);
+    const target = readAddress(to);
     const { receiver, sender } = await openBoth(
-      (signal) => openReceiver(from, { listen, follow, timeout, signal }),
-      (signal) => openSender(to, { listen, timeout, signal }),
+      (signal) => openReceiver(source, { listen, follow, timeout, signal }),
+      (signal) => openSender(target, { listen, timeout, signal }),
       io.signal,
     );
     const line = new ProgressLine(io.stderr);
@@ -53,10 +58,13 @@ export default verb({
     const lateClose = () => setTimeout(() => sender.close(), GRACE);
     io.signal.addEventListener("abort", lateClose, { once: true });
     try {
-      await about(`${from} ${to}`, () => carry(receiver, sender, io.signal, (now) => counts = now));
+      await about(`${from} ${to}`, async () => {
+        const rest = (received: Receiver) => arrived(source, received, Infinity);
+        await carry(receiver, sender, rest, io.signal, (now) => counts = now);
+      });
     } finally {
       io.signal.removeEventListener("abort", lateClose);
-      line.stop();
+      await line.stop();
       if (io.stderr.terminal) {
         const took = performance.now() - start;
         await print(
@@ -74,6 +82,7 @@ export default verb({
 async function carry(
   receiver: Receiver,
   sender: Sender,
+  restOf: (receiver: Receiver) => Promise<Bytes[]>,
   signal: AbortSignal,
   onProgress: (counts: PumpCounts) => void,
 ): Promise<void> {
@@ -83,7 +92,7 @@ async function carry(
     await pump(receiver, sender, { signal, onProgress: count });
   } catch (error) {
     if (signal.aborted && error === signal.reason) {
-      const rest = await arrived(receiver, Infinity);
+      const rest = await restOf(receiver);
       await sender.sendBatch(rest);
       await sender.end();
       count({

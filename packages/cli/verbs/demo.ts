@@ -14,12 +14,13 @@ export default verb({
   text: [
     "Sends FILE from one process to another, through every mechanism there is, and checks at the far end that it " +
     "arrived as it was sent. Without FILE it is Deno's own executable.",
-    "Bandwidth is measured with messages of 1 MiB from memory, round trips with messages of 64 bytes: half of all " +
-    "took less. Awaiting, both ends go on with other work meanwhile; blocking, they do not.",
+    "Bandwidth is measured with messages from memory, of 1 MiB or as long as the mechanism takes them, round trips " +
+    "with messages of 64 bytes: half of all took less. Awaiting, both ends go on with other work meanwhile; " +
+    "blocking, they do not.",
   ],
   options: { json: flag("print one object, with plain numbers") },
   examples: [
-    ["ipc demo", "some seconds"],
+    ["ipc demo", "a quarter of a minute"],
     ["ipc demo --json ~/film.mp4", "another file, for a program"],
   ],
   async run({ operands: [path = Deno.execPath()], options, io }) {
@@ -39,7 +40,7 @@ export default verb({
         });
       }
     } finally {
-      line.stop();
+      await line.stop();
       await Deno.remove(folder, { recursive: true });
     }
     const took = performance.now() - start;

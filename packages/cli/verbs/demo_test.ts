@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { createHash } from "node:crypto";
+import { list, type ObjectStatus, stat } from "@ipc/address";
 import { meetings } from "@ipc/address/meeting";
-import { folder, ipc, shell, until } from "../_testing.ts";
+import { folder, ipc, shell, start, until } from "../_testing.ts";
 
 function file(path: string, size: number): string {
   const bytes = new Uint8Array(size).map((_, index) => index * 31 + (index >> 8));
@@ -59,6 +60,38 @@ Deno.test("a signal ends demo and leaves no process and no file behind", async (
   assertEquals([code, stdout, [...Deno.readDirSync(dir.path)]], [143, "", []]);
   await until(() => processesWith(`TMPDIR=${dir.path}`) === 0);
 });
+
+for (const kind of ["sysv-msg", "sysv-shm", "sysv-sem"]) {
+  Deno.test(`a signal ends demo while it uses ${kind}, and removes that`, async () => {
+    using dir = folder();
+    file(`${dir.path}/film`, 20_000_000);
+    await using demo = start(["demo", `${dir.path}/film`]);
+    const used = async () => {
+      const objects = await Promise.all(
+        list([kind]).map(({ address }) => stat(address).catch(() => undefined)),
+      );
+      return objects.filter((object) => object !== undefined && usedBy(object, demo.process.pid));
+    };
+    await until(async () => (await used()).length > 0);
+    demo.process.kill("SIGINT");
+    assertEquals((await demo.finished).signal, "SIGINT");
+    assertEquals(await used(), []);
+  });
+}
+
+/** Whether an object was last used by a process. */
+function usedBy(object: ObjectStatus, pid: number): boolean {
+  switch (object.type) {
+    case "sysv-msg":
+      return object.lastSendPid === pid;
+    case "sysv-shm":
+      return object.creatorPid === pid;
+    case "sysv-sem":
+      return object.members?.some(({ lastPid }) => lastPid === pid) ?? false;
+    default:
+      return false;
+  }
+}
 
 /** How many processes have this in their environment. */
 function processesWith(variable: string): number {

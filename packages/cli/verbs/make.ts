@@ -1,19 +1,34 @@
 import { make } from "@ipc/address";
-import { about } from "../_failure.ts";
-import { mode } from "../_options.ts";
+import { about, STATUS } from "../_failure.ts";
+import { print } from "../io.ts";
+import { integers, mode, size } from "../_options.ts";
 import { verb } from "../_verb.ts";
 
 export default verb({
-  text: ["The mode is exact: the umask takes nothing from it."],
+  text: [
+    "The mode is exact: the umask takes nothing from it. Memory needs a size.",
+    "A System V object of key 0 is private: only who knows its id finds it. Its address is printed.",
+  ],
   options: {
     mode: mode("MODE", "permissions in octal, 600 unless told"),
+    "max-bytes": size("N", "the most bytes in a queue, the system's limit unless told"),
+    size: size("N", "bytes of memory; semaphores in a set, 1 unless told"),
+    initial: integers("N[,N…]", "what each semaphore begins with, 0 unless told"),
   },
   examples: [
-    ["ipc make fifo:/run/in", "for this user alone"],
     ["ipc make fifo:/run/in --mode 620", "one group may write"],
+    ["ipc make sysv-msg:0x4d2", "a System V queue"],
+    ["ipc make sysv-sem:0x4d2 --initial 1", "a semaphore that one at a time can hold"],
+    [
+      "ipc make 'sysv-shm:/etc/app.conf?proj=65' --size 64K",
+      "memory, with the key that ftok gives a C program",
+    ],
   ],
-  async run({ operands, options }) {
+  async run({ operands, options, io }) {
     const [address] = operands as [string];
-    await about(address, () => make(address, { mode: options.mode }));
+    const { mode, size, initial, "max-bytes": maxBytes } = options;
+    const made = await about(address, () => make(address, { mode, maxBytes, size, initial }));
+    if (made !== address) await print(io.stdout, `${made}\n`);
+    return STATUS.done;
   },
 });

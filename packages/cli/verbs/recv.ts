@@ -1,25 +1,49 @@
+import type { Address } from "@ipc/address";
 import type { Bytes, Receiver, WaitOptions } from "@ipc/core";
+import { readAddress, schemeOf } from "../_address.ts";
+import { arrived } from "../_arrived.ts";
+import { joined } from "../_bytes.ts";
 import { about, AddressFailure, Failed, STATUS, UsageError } from "../_failure.ts";
 import type { Io } from "../io.ts";
 import { followOption, listenOption, openReceiver } from "../_open.ts";
-import { arrived } from "../_arrived.ts";
-import { joined } from "../_bytes.ts";
 import { duration, flag, integer } from "../_options.ts";
 import { verb } from "../_verb.ts";
 
 /** The most messages that are printed with one write. */
 const MOST_AT_ONCE = 256;
 
+/** A message, and what its mechanism tells of it. */
+interface Message {
+  readonly data: Bytes;
+  readonly [more: string]: unknown;
+}
+
+/** Which messages are wanted, where they have types. */
+interface Selection {
+  readonly type?: number | undefined;
+  readonly atMost?: number | undefined;
+  readonly except?: number | undefined;
+}
+
+/** A receiver whose messages are more than bytes. */
+interface Telling extends Receiver {
+  receiveMessage(options: WaitOptions & Selection): Promise<Message | undefined>;
+  tryReceiveMessage(options: Selection): Message | undefined;
+}
+
 export default verb({
   text: [
     "Prints one message, as the bytes that it has, and a newline. With --json each message is an object on a " +
-    'line of its own: "data" where it is UTF-8, else "base64".',
+    'line of its own: "data" where it is UTF-8, else "base64", and its "type" where messages have one.',
     "A FIFO is a stream: what was sent behind the last message that you ask for is lost when you leave, so take " +
-    "as many as you need with one command.",
+    "as many as you need with one command. A queue keeps what you do not take.",
   ],
   options: {
     count: integer("N", "take N messages", 1),
     follow: followOption,
+    type: integer("N", "only messages of type N", 1),
+    "at-most": integer("N", "only types up to N, the lowest first", 1),
+    except: integer("N", "messages of every type but N", 1),
     json: flag("print objects, one a line"),
     "no-newline": flag("print the bytes of messages and nothing else"),
     timeout: duration("T", "give up when nothing comes for so long"),
@@ -28,38 +52,78 @@ export default verb({
   examples: [
     ["ipc recv fifo:/run/in --listen", "create the FIFO, wait for one message, remove the FIFO"],
     ["ipc recv fifo:/run/in --follow --json | jq .data", "every message, for as long as they come"],
+    ["ipc recv sysv-msg:0x4d2 --at-most 5 --timeout 0", "the most urgent job, if there is one"],
     ["ipc recv 'fifo:/run/in?framing=lines' --follow", "what shells write: echo hello > /run/in"],
   ],
   async run({ operands, options, io }) {
-    const [address] = operands as [string];
     const { count, follow, json, timeout, listen } = options;
     if (json && options["no-newline"]) {
       throw new UsageError("--json is one object a line; leave out --no-newline");
     }
+    const address = readAddress(operands[0]!);
+    const selection = { type: options.type, atMost: options["at-most"], except: options.except };
+    const selects = checkSelection(address, selection);
     const wanted = count ?? (follow ? Infinity : 1);
     const print = json ? asJson : options["no-newline"] ? asBytes : asLine;
     const wait = { timeout, signal: io.signal };
     const receiver = await openReceiver(address, { listen, follow, ...wait });
+    const next = (selects || json) && "receiveMessage" in receiver
+      ? (max: number) => receiveTelling(receiver as Telling, max, selection, wait)
+      : async (max: number) => asMessages(await receiver.receiveBatch({ ...wait, max }));
+    const rest = async (max: number) => asMessages(await arrived(address, receiver, max));
     try {
-      const taken = await about(address, () => take(receiver, wanted, wait, io, print));
+      const taken = await about(address.text, () => take(next, rest, wanted, io, print));
       if (taken === wanted || follow) return STATUS.done;
-      throw new AddressFailure(address, new Failed(endedEarly(taken, wanted)));
+      throw new AddressFailure(address.text, new Failed(endedEarly(taken, wanted)));
     } finally {
       receiver.close();
     }
   },
 });
 
+/** Whether the options select messages; throws where that cannot be. */
+function checkSelection(address: Address, selection: Selection): boolean {
+  const given = Object.values(selection).filter((type) => type !== undefined).length;
+  if (given > 1) throw new UsageError("of --type, --at-most and --except there can be one");
+  if (given > 0 && schemeOf(address).params.receive === undefined) {
+    throw new UsageError(`${address.text} has no messages with a type`);
+  }
+  if (given > 0 && "receive" in address.params) {
+    throw new UsageError("the address says ?receive=; leave out --type, --at-most and --except");
+  }
+  return given > 0;
+}
+
+/** Receives at least one message and all that are there now; none is the end. */
+async function receiveTelling(
+  receiver: Telling,
+  max: number,
+  selection: Selection,
+  wait: WaitOptions,
+): Promise<Message[]> {
+  const batch: Message[] = [];
+  let message = await receiver.receiveMessage({ ...wait, ...selection });
+  while (message !== undefined) {
+    batch.push(message);
+    message = batch.length < max ? receiver.tryReceiveMessage(selection) : undefined;
+  }
+  return batch;
+}
+
+function asMessages(batch: readonly Bytes[]): Message[] {
+  return batch.map((data) => ({ data }));
+}
+
 /** Takes messages and prints them, as many as there are with one write; tells how many they were. */
 async function take(
-  receiver: Receiver,
+  next: (max: number) => Promise<Message[]>,
+  rest: (max: number) => Promise<Message[]>,
   wanted: number,
-  wait: WaitOptions,
   io: Io,
-  print: (message: Bytes, to: Uint8Array[]) => void,
+  print: (message: Message, to: Uint8Array[]) => void,
 ): Promise<number> {
   let taken = 0;
-  const show = async (batch: readonly Bytes[]) => {
+  const show = async (batch: readonly Message[]) => {
     const pieces: Uint8Array[] = [];
     for (const message of batch) print(message, pieces);
     await io.stdout.write(joined(pieces));
@@ -67,12 +131,12 @@ async function take(
   };
   try {
     while (taken < wanted) {
-      const batch = await receiver.receiveBatch({ ...wait, max: Math.min(wanted - taken, MOST_AT_ONCE) });
+      const batch = await next(Math.min(wanted - taken, MOST_AT_ONCE));
       if (batch.length === 0) break;
       await show(batch);
     }
   } catch (error) {
-    if (io.signal.aborted) await show(await arrived(receiver, wanted - taken));
+    if (io.signal.aborted) await show(await rest(wanted - taken));
     throw error;
   }
   return taken;
@@ -83,23 +147,23 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NEWLINE = new Uint8Array([0x0a]);
 
-function asBytes(message: Bytes, to: Uint8Array[]): void {
-  to.push(message);
+function asBytes({ data }: Message, to: Uint8Array[]): void {
+  to.push(data);
 }
 
-function asLine(message: Bytes, to: Uint8Array[]): void {
-  to.push(message, NEWLINE);
+function asLine({ data }: Message, to: Uint8Array[]): void {
+  to.push(data, NEWLINE);
 }
 
-function asJson(message: Bytes, to: Uint8Array[]): void {
-  to.push(encoder.encode(JSON.stringify(describe(message)) + "\n"));
+function asJson({ data, ...more }: Message, to: Uint8Array[]): void {
+  to.push(encoder.encode(JSON.stringify({ ...inText(data), ...more }) + "\n"));
 }
 
-function describe(message: Bytes): { data: string } | { base64: string } {
+function inText(data: Bytes): { data: string } | { base64: string } {
   try {
-    return { data: decoder.decode(message) };
+    return { data: decoder.decode(data) };
   } catch {
-    return { base64: message.toBase64() };
+    return { base64: data.toBase64() };
   }
 }
 

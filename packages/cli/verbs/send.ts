@@ -1,4 +1,5 @@
 import { type Bytes, lines, type Sender, type WaitOptions } from "@ipc/core";
+import { readAddress, withParam } from "../_address.ts";
 import { about, STATUS, UsageError } from "../_failure.ts";
 import type { Io } from "../io.ts";
 import { listenOption, openSender } from "../_open.ts";
@@ -10,7 +11,8 @@ export default verb({
   text: [
     "Each MESSAGE is sent as one message. Without any, standard input is one message, or with --lines each line " +
     "of it. Input may be any bytes.",
-    "It waits until somebody receives, and ends when the system has all messages.",
+    "It ends when the system has all messages. A FIFO has them when somebody receives; a queue has room for some, " +
+    "and keeps them until somebody takes them.",
   ],
   options: {
     lines: flag("each line of standard input is a message"),
@@ -22,25 +24,24 @@ export default verb({
   examples: [
     ["ipc send fifo:/run/in hello", "one message"],
     ["journalctl -f | ipc send fifo:/run/log --lines", "one message a line, for as long as they come"],
+    ["ipc send sysv-msg:0x4d2 job --type 7", "a message of type 7 into a System V queue"],
     [
       "ipc send 'fifo:/run/in?framing=raw' < photo.jpg",
       "plain bytes, for a program that knows nothing of messages",
     ],
   ],
   async run({ operands, options, io }) {
-    const [address, ...messages] = operands as [string, ...string[]];
-    const { lines, timeout, listen } = options;
+    const [text, ...messages] = operands as [string, ...string[]];
+    const { lines, type, priority, timeout, listen } = options;
     if (lines && messages.length > 0) {
       throw new UsageError("--lines reads standard input; leave out the MESSAGE");
     }
-    for (const name of ["type", "priority"] as const) {
-      // A mechanism that has them says so here, and takes them as an option of its own `send`.
-      if (options[name] !== undefined) throw new UsageError(`${address} has messages without a ${name}`);
-    }
+    const typed = withParam(readAddress(text), "type", ["send", type], "messages with a type");
+    const address = withParam(typed, "priority", ["priority", priority], "messages with a priority");
     const wait = { timeout, signal: io.signal };
     const sender = await openSender(address, { listen, ...wait });
     try {
-      await about(address, async () => {
+      await about(text, async () => {
         if (messages.length > 0) await sender.sendBatch(messages.map((text) => encoder.encode(text)), wait);
         else if (lines) await sendLines(sender, io, wait);
         else await sender.send(await readAll(io, sender.maxMessageSize), wait);

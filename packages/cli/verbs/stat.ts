@@ -1,53 +1,98 @@
 import { type ObjectStatus, stat } from "@ipc/address";
+import { formatKey, IPC_PRIVATE, type Key } from "@ipc/core";
+import { advice, readAddress } from "../_address.ts";
 import { about } from "../_failure.ts";
 import { count } from "../_format.ts";
-import { print } from "../io.ts";
+import { type Output, print } from "../io.ts";
 import { flag } from "../_options.ts";
-import { type Style, style } from "../_style.ts";
+import { groupName, processName, userName } from "../_people.ts";
+import { style } from "../_style.ts";
+import { table } from "../_table.ts";
 import { verb } from "../_verb.ts";
 
 export default verb({
   text: [
-    "Nobody who uses the object is disturbed. Readers and writers are the processes that have it open, as far as " +
-    "this user may see.",
+    "Nobody who uses the object is disturbed. Readers and writers are the processes that have it open, holders " +
+    "those that have it attached, as far as this user may see.",
   ],
   options: { json: flag("print one object, with plain numbers") },
   examples: [
-    ["ipc stat fifo:/run/in", "for people"],
+    ["ipc stat sysv-sem:0x4d2", "for people"],
     ["ipc stat fifo:/run/in --json | jq .available", "bytes that wait"],
   ],
   async run({ operands, options, io }) {
-    const [address] = operands as [string];
-    const status = await about(address, () => stat(address));
-    const text = options.json ? JSON.stringify(status) : inWords(status, style(io.stdout));
-    await print(io.stdout, `${text}\n`);
+    const address = readAddress(operands[0]!);
+    const status = await about(address.text, () => stat(address), advice(address));
+    await print(io.stdout, options.json ? `${JSON.stringify(status)}\n` : inWords(status, io.stdout));
   },
 });
 
-function inWords(status: ObjectStatus, { bold, dim }: Style): string {
-  const { uid, gid, mode, inode, changeTime, available, capacity, readers, writers } = status;
-  const lines: [name: string, value: string | undefined][] = [
-    ["type", status.type],
-    ["path", status.path],
-    ["owner", uid === undefined ? undefined : `uid ${uid}, gid ${gid}`],
-    ["mode", mode === undefined ? undefined : `${mode.toString(8).padStart(4, "0")}  ${letters(mode)}`],
-    ["inode", inode?.toString()],
-    ["changed", changeTime && localTime(changeTime)],
-    [
-      "available",
-      available === undefined
-        ? undefined
-        : `${count(available, "byte")}${capacity ? ` of ${count(capacity)}` : ""}`,
-    ],
-    ["readers", readers && processes(readers)],
-    ["writers", writers && processes(writers)],
-  ];
-  return [
-    bold(status.address),
-    ...lines.filter(([, value]) => value !== undefined).map(([name, value]) =>
-      `  ${dim(name.padEnd(10))} ${value}`
-    ),
-  ].join("\n");
+/** Each property under its own name, shown by what it is; a new mechanism needs nothing here. */
+function inWords(status: ObjectStatus, output: Output): string {
+  const { bold, dim } = style(output);
+  const { address, ...properties } = status;
+  const rows = Object.entries(properties).flatMap(([name, value]) => {
+    const shown = show(name, value, properties as Properties);
+    return shown === undefined ? [] : [[words(name), shown] as const];
+  });
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = [bold(address), ...rows.map(([name, shown]) => `  ${dim(name.padEnd(width))}  ${shown}`)];
+  const members = status.type === "sysv-sem" && status.members !== undefined
+    ? `\n${membersTable(status.members, output)}`
+    : "";
+  return `${lines.join("\n")}\n${members}`;
+}
+
+type Properties = Readonly<Record<string, unknown>>;
+
+/** What is shown beside what it is a part of. */
+const PARTS: Readonly<Record<string, string>> = { available: "capacity", bytes: "maxBytes" };
+/** What is counted in bytes. */
+const BYTES = ["available", "bytes", "size", "resident", "swapped"];
+
+/** A value in words; `undefined`: it is not shown, or beside another. */
+function show(name: string, value: unknown, all: Properties): string | undefined {
+  if (name === "mode") {
+    return `${(value as number).toString(8).padStart(4, "0")}  ${letters(value as number)}`;
+  }
+  if (name === "key") return value === IPC_PRIVATE ? "private" : formatKey(value as Key);
+  if (/uid$/i.test(name)) return `${userName(value as number)} (${value})`;
+  if (/gid$/i.test(name)) return `${groupName(value as number)} (${value})`;
+  if (name.endsWith("Pid")) return value === 0 ? "none" : processName(value as number);
+  if (name.endsWith("Time")) return value === undefined ? "never" : localTime(value as Date);
+  if (Object.values(PARTS).includes(name) && all[partOf(name)] !== undefined) return undefined;
+  if (BYTES.includes(name) && value !== undefined) {
+    const whole = all[PARTS[name] ?? ""];
+    return `${count(value as number, "byte")}${whole === undefined ? "" : ` of ${count(whole as number)}`}`;
+  }
+  switch (typeof value) {
+    case "number":
+      return count(value);
+    case "string":
+      return value;
+    case "boolean":
+      return value ? "yes" : "no";
+  }
+  if (Array.isArray(value) && name !== "members") return value.map(processName).join(", ") || "none";
+  return undefined;
+}
+
+function partOf(whole: string): string {
+  return Object.keys(PARTS).find((name) => PARTS[name] === whole)!;
+}
+
+function membersTable(members: readonly object[], output: Output): string {
+  const headings = ["semaphore", ...Object.keys(members[0] ?? {}).map(words)];
+  const rows = members.map((member, index) => [
+    String(index),
+    ...Object.entries(member).map(([name, value]) => show(name, value, {}) ?? ""),
+  ]);
+  return table(output, headings, rows, headings.slice(0, -1));
+}
+
+/** `lastSendTime` as people write it. */
+function words(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 /** A mode as ls shows it. */
@@ -59,17 +104,4 @@ function localTime(time: Date): string {
   const two = (number: number) => String(number).padStart(2, "0");
   const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
   return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
-}
-
-function processes(pids: readonly number[]): string {
-  return pids.length === 0 ? "none" : pids.map((pid) => `${pid} ${nameOf(pid)}`.trim()).join(", ");
-}
-
-function nameOf(pid: number): string {
-  try {
-    // A name may have control characters in it, and this goes to a terminal.
-    return Deno.readTextFileSync(`/proc/${pid}/comm`).trim().replace(/[^\x20-\x7e]/g, "?");
-  } catch {
-    return "";
-  }
 }

@@ -1,6 +1,7 @@
 /** What waits to be sent. */
 
 import type { WaitOptions } from "../channel.ts";
+import { MessageTooLongError } from "../errors.ts";
 import { Waiter } from "./_wait.ts";
 
 const END = Symbol("end of a batch");
@@ -31,10 +32,10 @@ export class Outgoing extends Waiter<void> {
   }
 
   /**
-   * Draws the next messages of a batch from its iterator, until there are `most` or `bytes` of them; false:
-   * there are no more.
+   * Draws the next messages of a batch from its iterator, none above `longest` bytes, until there are `most` or
+   * `bytes` of them; false: there are no more.
    */
-  draw(most: number, bytes: number, check: (message: Uint8Array) => void): boolean {
+  draw(most: number, bytes: number, longest: number): boolean {
     if (this.failure !== undefined) throw this.failure.error;
     const drawn: Uint8Array[] = [];
     this.drawn = drawn;
@@ -43,7 +44,7 @@ export class Outgoing extends Waiter<void> {
       while (drawn.length < most && bytes > 0) {
         const value = this.#nextOfBatch();
         if (value === END) break;
-        check(value);
+        checkMessage(value, longest);
         drawn.push(value);
         bytes -= value.byteLength;
       }
@@ -67,6 +68,16 @@ export class Outgoing extends Waiter<void> {
       this.#iterator?.return?.();
     } catch { /* It has been told already. */ }
   }
+}
+
+/** Throws unless this is a message of at most `longest` bytes. */
+export function checkMessage(message: Uint8Array, longest: number): void {
+  if (!(message instanceof Uint8Array)) throw new TypeError("Cannot send: a message is a Uint8Array");
+  if (message.byteLength <= longest) return;
+  throw new MessageTooLongError(
+    `Cannot send: the message has ${message.byteLength} bytes, the limit is ${longest}`,
+    { code: "EMSGSIZE" },
+  );
 }
 
 /** Lets an error say how far a send had come, where it can take it. */

@@ -1,6 +1,7 @@
 /** The line in which sends wait for their turn. */
 
-import { turnIsDue, nextTurn } from "./_ladder.ts";
+import { LimitError } from "../errors.ts";
+import { nextTurn, turnIsDue } from "./_ladder.ts";
 import { annotate, type Outgoing } from "./_outgoing.ts";
 import type { Sink } from "./mechanism.ts";
 
@@ -9,18 +10,22 @@ const FLUSH_BYTES = 64 * 1024;
 /** How many messages are offered to the mechanism at once. */
 const MOST_AT_ONCE = 1024;
 
-/** The sends that wait, in the order in which they leave; each is settled when it leaves the line. */
+/** The sends that wait, in the order of the calls; each is settled as it leaves the line. */
 export class OutgoingQueue {
   readonly #sink: Sink;
   readonly #line: Outgoing[] = [];
+  readonly #maxBytes: number;
+  /** The bytes of the single messages in line. */
   #bytes = 0;
+  /** Those of them that came since the last offer. */
   #newBytes = 0;
   #offering = false;
   /** Whether the message that the sink has begun is the first in line; otherwise its caller has gone. */
   #headBegun = false;
 
-  constructor(sink: Sink) {
+  constructor(sink: Sink, maxBytes: number) {
     this.#sink = sink;
+    this.#maxBytes = maxBytes;
   }
 
   get empty(): boolean {
@@ -31,14 +36,18 @@ export class OutgoingQueue {
     return this.#line[0];
   }
 
-  /** The bytes of the single messages that wait. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Whether so much has come since the last offer that another should not wait for the end of the turn. */
   get offerIsDue(): boolean {
     return this.#newBytes >= FLUSH_BYTES;
+  }
+
+  /** Throws where a message of so many bytes would be one too many; the only one never is. */
+  checkRoom(bytes: number): void {
+    if (this.#line.length === 0 || this.#bytes + bytes <= this.#maxBytes) return;
+    throw new LimitError(
+      `Cannot send: ${this.#bytes} bytes wait already, the limit is ${this.#maxBytes}`,
+      { code: "ENOBUFS", hint: "await each send, or every so many, so that the receiver sets the pace" },
+    );
   }
 
   add(outgoing: Outgoing): void {
@@ -59,7 +68,10 @@ export class OutgoingQueue {
     return done;
   }
 
-  /** Takes a send out of the line, unsent where it can be, otherwise its rest still follows; false: it has left already. */
+  /**
+   * Takes a send out of the line: unsent where it can be, otherwise its rest still follows. False: it has left
+   * already.
+   */
   withdraw(outgoing: Outgoing, reason: () => unknown): boolean {
     const index = this.#line.indexOf(outgoing);
     if (index < 0) return false;

@@ -27,6 +27,7 @@ channelConformance("base, both ways", () => {
     sender: duplex(back.receiver, there.sender),
     receiver: duplex(there.receiver, back.sender),
     truncate: there.truncate,
+    truncateBack: back.truncate,
   };
 }, { ...OPTIONS, duplex: true });
 

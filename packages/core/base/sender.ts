@@ -5,18 +5,15 @@
  */
 
 import type { SyncOptions, SyncSender, WaitOptions } from "../channel.ts";
-import { ClosedError, LimitError, MessageTooLongError } from "../errors.ts";
-import { Ladder, nextTurn, turnIsDue } from "./_ladder.ts";
-import { annotate, Outgoing } from "./_outgoing.ts";
+import { ClosedError } from "../errors.ts";
+import { Ladder } from "./_ladder.ts";
+import { annotate, checkMessage, Outgoing } from "./_outgoing.ts";
+import { OutgoingQueue } from "./_outgoing_queue.ts";
 import { cannotBlock, checkTimeout, timedOut } from "./_wait.ts";
 import type { Sink } from "./mechanism.ts";
 
-/** Queued bytes that are worth a system call of their own, even before the turn is over. */
-const FLUSH_BYTES = 64 * 1024;
 /** Milliseconds until a wait for which the kernel had no room is tried again. */
 const RETRY = 10;
-/** How many messages are offered to the mechanism at once. */
-const MOST_AT_ONCE = 1024;
 
 /** How a sender is made. */
 export interface BaseSenderOptions {
@@ -53,14 +50,8 @@ export interface BaseSenderOptions {
 export class BaseSender implements SyncSender {
   readonly #sink: Sink;
   readonly #ladder: Ladder;
-  readonly #maxQueuedBytes: number;
-  readonly #queue: Outgoing[] = [];
-  #queuedBytes = 0;
-  #unflushedBytes = 0;
+  readonly #queue: OutgoingQueue;
   #scheduled = false;
-  #flushing = false;
-  /** Whether the message that the sink has begun is the first of the queue; otherwise its caller has gone. */
-  #headBegun = false;
   #closed = false;
   #ended = false;
   #ending: { promise: Promise<void>; resolve: () => void; reject: (reason: unknown) => void } | undefined;
@@ -69,12 +60,12 @@ export class BaseSender implements SyncSender {
   /** Makes a sender that owns `sink`. */
   constructor(sink: Sink, options: BaseSenderOptions = {}) {
     this.#sink = sink;
+    this.#queue = new OutgoingQueue(sink, options.maxQueuedBytes ?? 16 * 1024 * 1024);
     this.#ladder = new Ladder(
       (wake) => sink.park(wake),
       () => this.#flush(),
       (error) => this.#cannotWait(error),
     );
-    this.#maxQueuedBytes = options.maxQueuedBytes ?? 16 * 1024 * 1024;
   }
 
   /** The longest message in bytes. */
@@ -107,19 +98,11 @@ export class BaseSender implements SyncSender {
     try {
       this.#check(message);
       if (options !== undefined) checkWait(options);
-      if (this.#queue.length > 0 && this.#queuedBytes + message.byteLength > this.#maxQueuedBytes) {
-        throw new LimitError(
-          `Cannot send: ${this.#queuedBytes} bytes wait already, the limit is ${this.#maxQueuedBytes}`,
-          { code: "ENOBUFS", hint: "await each send, or every so many, so that the receiver sets the pace" },
-        );
-      }
+      this.#queue.checkRoom(message.byteLength);
     } catch (error) {
       return Promise.reject(error);
     }
-    const outgoing = new Outgoing(message, options, undefined, meta);
-    this.#queuedBytes += message.byteLength;
-    this.#unflushedBytes += message.byteLength;
-    return this.#enqueue(outgoing);
+    return this.#enqueue(new Outgoing(message, options, undefined, meta));
   }
 
   /**
@@ -190,12 +173,7 @@ export class BaseSender implements SyncSender {
     this.#closed = true;
     this.#ladder.stop();
     const error = () => new ClosedError("Cannot send: the channel was closed before there was room");
-    for (const outgoing of this.#queue.splice(0)) {
-      const partial = this.#headBegun;
-      this.#headBegun = false;
-      outgoing.reject(annotate(error(), outgoing, partial));
-    }
-    this.#queuedBytes = 0;
+    this.#queue.rejectAll(error);
     this.#settleEnd(error());
     this.#sink.close();
   }
@@ -219,7 +197,7 @@ export class BaseSender implements SyncSender {
     this.#check(message);
     const { timeout } = options;
     const sink = this.#sink;
-    if (timeout === undefined && sink.putSync !== undefined && this.#queue.length === 0 && !sink.begun) {
+    if (timeout === undefined && sink.putSync !== undefined && this.#queue.empty && !sink.begun) {
       return sink.putSync(message, meta);
     }
     checkTimeout(timeout);
@@ -245,16 +223,7 @@ export class BaseSender implements SyncSender {
 
   #check(message: Uint8Array): void {
     this.#checkOpen();
-    this.#checkMessage(message);
-  }
-
-  #checkMessage(message: Uint8Array): void {
-    if (!(message instanceof Uint8Array)) throw new TypeError("Cannot send: a message is a Uint8Array");
-    if (message.byteLength <= this.#sink.maxMessageSize) return;
-    throw new MessageTooLongError(
-      `Cannot send: the message has ${message.byteLength} bytes, the limit is ${this.#sink.maxMessageSize}`,
-      { code: "EMSGSIZE" },
-    );
+    checkMessage(message, this.#sink.maxMessageSize);
   }
 
   #checkOpen(): void {
@@ -263,7 +232,7 @@ export class BaseSender implements SyncSender {
   }
 
   #enqueue(outgoing: Outgoing): Promise<void> {
-    this.#queue.push(outgoing);
+    this.#queue.add(outgoing);
     const { options } = outgoing;
     if (options !== undefined && (options.timeout !== undefined || options.signal !== undefined)) {
       outgoing.arm(
@@ -279,7 +248,7 @@ export class BaseSender implements SyncSender {
         this.#withdraw(outgoing, () => timedOut("send", 0));
       }
     }
-    if (this.#unflushedBytes >= FLUSH_BYTES && !this.#ladder.waiting) this.#flushOrWait();
+    if (this.#queue.offerIsDue && !this.#ladder.waiting) this.#flushOrWait();
     else this.#schedule();
     return outgoing.promise;
   }
@@ -299,7 +268,7 @@ export class BaseSender implements SyncSender {
 
   /** Tells the first in the queue that it cannot be waited for; the others try for themselves. */
   #cannotWait(error: unknown): void {
-    const head = this.#queue[0];
+    const head = this.#queue.first;
     if (head !== undefined) return this.#withdraw(head, () => error);
     // The rest of a message whose caller has gone, or an end: nobody is left to be told.
     setTimeout(() => this.#schedule(), RETRY);
@@ -308,123 +277,15 @@ export class BaseSender implements SyncSender {
   /** Gives the mechanism what it takes; true when nothing is left to send. */
   #flush(): boolean {
     if (this.#closed) return true;
-    // The iterator of a batch may call us while we draw from it.
-    if (this.#flushing) return false;
-    this.#flushing = true;
-    this.#unflushedBytes = 0;
-    const done = this.#offerAll();
-    this.#flushing = false;
+    const done = this.#queue.offer();
     if (done) this.#settleEnd(undefined);
     return done;
   }
 
-  #offerAll(): boolean {
-    while (true) {
-      if (this.#sink.begun && !this.#finish()) return false;
-      const head = this.#queue[0];
-      if (head === undefined) return true;
-      try {
-        if (head.batch !== undefined ? this.#offerBatch(head) : this.#offer(head)) continue;
-        this.#headBegun = this.#sink.begun;
-        return false;
-      } catch (error) {
-        this.#remove(0);
-        head.reject(annotate(error, head, false));
-      }
-    }
-  }
-
-  /** Goes on with the message that was begun. */
-  #finish(): boolean {
-    const head = this.#headBegun ? this.#queue[0]! : undefined;
-    try {
-      if (!this.#sink.finish()) return false;
-    } catch (error) {
-      this.#headBegun = false;
-      if (head === undefined) return true;
-      this.#remove(0);
-      head.reject(annotate(error, head, true));
-      return true;
-    }
-    this.#headBegun = false;
-    if (head !== undefined) this.#advance(head, 1);
-    return true;
-  }
-
-  /** Offers the first single messages of the queue; true when the mechanism took as many as were offered. */
-  #offer(head: Outgoing): boolean {
-    const queue = this.#queue;
-    if (queue.length === 1 || this.#sink.putMany === undefined || head.meta !== undefined) {
-      if (!this.#sink.put(head.message!, head.meta)) return false;
-      this.#advance(head, 1);
-      return true;
-    }
-    const messages: Uint8Array[] = [];
-    for (const outgoing of queue) {
-      if (outgoing.message === undefined || outgoing.meta !== undefined || messages.length === MOST_AT_ONCE) {
-        break;
-      }
-      messages.push(outgoing.message);
-    }
-    const taken = this.#sink.putMany(messages, 0);
-    for (const outgoing of queue.splice(0, taken)) this.#complete(outgoing);
-    return taken === messages.length;
-  }
-
-  /** Offers what is drawn of a batch, or draws; true when there may be more to do at once. */
-  #offerBatch(batch: Outgoing): boolean {
-    if (
-      batch.next === batch.drawn.length &&
-      !batch.draw(MOST_AT_ONCE, FLUSH_BYTES, (message) => this.#checkMessage(message))
-    ) {
-      this.#remove(0);
-      this.#complete(batch);
-      return true;
-    }
-    const { drawn, next } = batch;
-    if (this.#sink.putMany !== undefined) {
-      const reached = this.#sink.putMany(drawn, next);
-      this.#advance(batch, reached - next);
-      return reached === drawn.length;
-    }
-    if (!this.#sink.put(drawn[next]!)) return false;
-    this.#advance(batch, 1);
-    return true;
-  }
-
-  /** Counts messages of the first in the queue as sent. */
-  #advance(head: Outgoing, count: number): void {
-    head.sent += count;
-    if (head.batch !== undefined) head.next += count;
-    else if (count > 0) {
-      this.#queue.shift();
-      this.#complete(head);
-    }
-  }
-
-  #complete(outgoing: Outgoing): void {
-    if (outgoing.message !== undefined) this.#queuedBytes -= outgoing.message.byteLength;
-    if (turnIsDue()) nextTurn(() => outgoing.resolve());
-    else outgoing.resolve();
-  }
-
-  #remove(index: number): void {
-    const [outgoing] = this.#queue.splice(index, 1);
-    if (outgoing?.message !== undefined) this.#queuedBytes -= outgoing.message.byteLength;
-  }
-
   /** Takes a pending send out of the line: unsent where it can be, otherwise its rest still follows. */
   #withdraw(outgoing: Outgoing, reason: () => unknown): void {
-    const index = this.#queue.indexOf(outgoing);
-    if (index < 0) return;
-    const partial = index === 0 && this.#headBegun;
-    if (partial) {
-      this.#sink.detach();
-      this.#headBegun = false;
-    }
-    this.#remove(index);
-    outgoing.reject(annotate(reason(), outgoing, partial));
-    if (this.#queue.length === 0 && !this.#sink.begun) {
+    if (!this.#queue.withdraw(outgoing, reason)) return;
+    if (this.#queue.empty && !this.#sink.begun) {
       this.#ladder.stop();
       this.#settleEnd(undefined);
     } else this.#schedule();

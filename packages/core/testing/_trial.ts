@@ -28,6 +28,7 @@ const DEFAULTS: Settings = {
   maxQueuedBytes: 16 * 1024 * 1024,
   emptyMessages: true,
   ordered: true,
+  truncatable: true,
   endDetectable: true,
   ceiling: 2000,
   scale: 1,

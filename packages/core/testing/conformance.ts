@@ -14,8 +14,13 @@ export interface ChannelPair {
   sender: Sender;
   /** The end that messages come out of. Its sync forms are tested where it has them. */
   receiver: Receiver;
-  /** Makes the sender die inside a frame: writes the first part of one to an idle channel, and closes. */
+  /**
+   * Makes the sender die inside a frame: writes the first part of one to an idle channel, and closes. May be left out
+   * only where nothing can be cut (`truncatable: false`) or nobody learns of it (`endDetectable: false`).
+   */
   truncate?(): void | Promise<void>;
+  /** The same for the other direction, where `duplex` is set. */
+  truncateBack?(): void | Promise<void>;
   /** Gives back what closing both ends leaves: names, ids, files. */
   cleanup?(): void | Promise<void>;
 }
@@ -32,6 +37,8 @@ export interface ConformanceOptions {
   emptyMessages?: boolean;
   /** False where messages may overtake each other. */
   ordered?: boolean;
+  /** False where no message can be cut: each enters the mechanism whole. */
+  truncatable?: boolean;
   /** False where a receiver cannot learn that the sender has gone, as on a message queue. */
   endDetectable?: boolean;
   /** Both ends are whole channels: every check runs in both directions. */
@@ -80,10 +87,11 @@ export function channelConformance(
 /** The same channel in the other direction. */
 function turned(open: () => ChannelPair | Promise<ChannelPair>): () => Promise<ChannelPair> {
   return async () => {
-    const { sender, receiver, cleanup } = await open();
+    const { sender, receiver, truncateBack, cleanup } = await open();
     return {
       sender: receiver as unknown as Sender,
       receiver: sender as unknown as Receiver,
+      ...(truncateBack && { truncate: truncateBack }),
       ...(cleanup && { cleanup }),
     };
   };

@@ -1,4 +1,4 @@
-import { assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Broken } from "../testdata/broken_channel.ts";
 import { brokenReceivers } from "../testdata/broken_receivers.ts";
 import { brokenSenders } from "../testdata/broken_senders.ts";
@@ -47,6 +47,16 @@ function named(title: string): Check {
   if (check === undefined) throw new Error(`There is no check "${title}"`);
   return check;
 }
+
+Deno.test("conformance: a pair brings a way to cut a message, unless its mechanism has none", async () => {
+  const check = named("a sender that dies inside a frame is a TruncatedError");
+  const open = () => {
+    const { sender, receiver } = memoryChannel({ seed: 1 });
+    return { sender, receiver };
+  };
+  await assertRejects(() => runCheck(check, open, OPTIONS), Error, "the pair has no truncate hook");
+  assertEquals([{}, { truncatable: false }].map((options) => check.applies?.(options)), [true, false]);
+});
 
 for (
   const { name, check, says, breaks, options, settle } of [

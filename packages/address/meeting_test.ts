@@ -1,0 +1,135 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Bytes, RemovedError, type SyncChannel } from "@ipc/core";
+import { leakCheck } from "@ipc/core/testing";
+import { type FarEnd, type Meeting, meetings } from "./meeting.ts";
+import { warmUpWaiting } from "../sysv/_waiting/mod.ts";
+
+await warmUpWaiting();
+leakCheck();
+
+const program = new URL("./testdata/meeting_end.ts", import.meta.url).pathname;
+
+/** A far end as the demo starts it, and its process. */
+class Far implements FarEnd, AsyncDisposable {
+  readonly command = Deno.execPath();
+  readonly folder = Deno.makeTempDirSync();
+  readonly #stop = new AbortController();
+  readonly #name: string;
+  process: Deno.ChildProcess | undefined;
+
+  constructor({ name }: Meeting) {
+    this.#name = name;
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  readonly args = (...more: string[]): string[] => {
+    return ["run", "-A", "--quiet", "--no-check", program, "far", this.#name, ...more];
+  };
+
+  start = (...more: string[]): Promise<Deno.CommandStatus> => {
+    this.process = new Deno.Command(this.command, {
+      args: this.args(...more),
+      stdin: "null",
+      signal: this.signal,
+    })
+      .spawn();
+    return this.process.status;
+  };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.process?.status;
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+/** What comes within half a minute: a machine may be busy. */
+function soon<T>(promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("it takes too long")), 30_000);
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Messages of all lengths that a mechanism takes, and any bytes. */
+function messagesFor({ maxMessageSize }: SyncChannel): Bytes[] {
+  return [0, 1, 7, 8, 15, 64, 1000, Math.min(maxMessageSize, 1024 * 1024)].map((length) => {
+    return new Uint8Array(length).map((_, index) => index * 31 + (index >> 8) + length);
+  });
+}
+
+/** A pipe starts the far end itself, and has tests of its own. */
+const started = meetings.filter(({ name }) => name !== "pipe");
+
+for (const meeting of started) {
+  Deno.test(`${meeting.name}: what is sent to another process comes back, and the end goes there and back`, async () => {
+    await using far = new Far(meeting);
+    using channel = await soon(meeting.near(far));
+    const messages = messagesFor(channel);
+    for (const message of messages) {
+      await channel.send(message);
+      assertEquals(await soon(channel.receive()), message);
+      channel.sendSync(message);
+      assertEquals(channel.receiveSync({ timeout: 30_000 }), message);
+    }
+    await Promise.all([
+      channel.sendBatch(messages),
+      (async () => {
+        for (const message of messages) assertEquals(await soon(channel.receive()), message);
+      })(),
+    ]);
+    await channel.end();
+    if (meeting.endDetectable !== false) assertEquals(await soon(channel.receive()), undefined);
+    channel.close();
+    if (far.process !== undefined) assertEquals((await soon(far.process.status)).code, 0);
+  });
+}
+
+for (const meeting of meetings.filter(({ name }) => name.startsWith("sysv-"))) {
+  Deno.test(`${meeting.name}: a far end that is killed is noticed, by who receives and by who sends`, async () => {
+    await using far = new Far(meeting);
+    using channel = await soon(meeting.near(far));
+    await channel.send(new Uint8Array(1));
+    await soon(channel.receive());
+    const pending = channel.receive();
+    pending.catch(() => {});
+    far.process!.kill("SIGKILL");
+    if (meeting.endDetectable === false) await assertRejects(() => soon(pending), RemovedError);
+    else assertEquals(await soon(pending), undefined);
+    await assertRejects(async () => {
+      while (true) await soon(channel.send(new Uint8Array(1)));
+    });
+  });
+
+  Deno.test(`${meeting.name}: a near end that is killed takes the far end and all objects with it`, async () => {
+    using folder = { path: Deno.makeTempDirSync(), [Symbol.dispose]: () => Deno.removeSync(folder.path) };
+    const near = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--no-check", program, "near", meeting.name, folder.path],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const output = near.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    try {
+      while (!text.includes("met\n")) {
+        const { value, done } = await soon(output.read());
+        assert(!done, "the near end has ended");
+        text += value;
+      }
+    } finally {
+      near.kill("SIGKILL");
+      await near.status;
+    }
+    // The far end has the other end of this pipe.
+    while (!(await soon(output.read())).done);
+  });
+
+  Deno.test(`${meeting.name}: a far end that does not come leaves nothing behind`, async () => {
+    if (meeting.endDetectable === false) return;
+    await using far = new Far(meeting);
+    far.start = () => new Deno.Command("false", { stdin: "null" }).spawn().status;
+    await assertRejects(() => soon(meeting.near(far)), Error, "the far end has ended");
+  });
+}

@@ -1,0 +1,39 @@
+/** One end of a meeting in a process of its own: `near NAME …` starts the far one, `far NAME …` sends all back. */
+
+import { RemovedError } from "@ipc/core";
+import { meetings } from "../meeting.ts";
+
+if (import.meta.main) {
+  const [end, name, ...rest] = Deno.args;
+  const mechanism = meetings.find((meeting) => meeting.name === name)!;
+  if (end === "near") {
+    const args = (
+      ...more: string[]
+    ) => ["run", "-A", "--quiet", "--no-check", import.meta.filename!, "far", name!, ...more];
+    const channel = await mechanism.near({
+      command: Deno.execPath(),
+      args,
+      start: (...more) =>
+        new Deno.Command(Deno.execPath(), { args: args(...more), stdin: "null", stdout: "inherit" }).spawn()
+          .status,
+      folder: rest[0]!,
+      signal: new AbortController().signal,
+    });
+    await channel.send(new Uint8Array([1]));
+    await channel.receive();
+    console.log("met");
+    // Until somebody ends it.
+    await channel.receive();
+  } else {
+    const channel = await mechanism.far(rest);
+    try {
+      // The far end must not be alone in waiting: its pid is the first answer.
+      for await (const message of channel) await channel.send(message);
+      await channel.end();
+    } catch (error) {
+      if (!(error instanceof RemovedError)) throw error;
+    } finally {
+      channel.close();
+    }
+  }
+}

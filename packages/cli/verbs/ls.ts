@@ -1,0 +1,108 @@
+import { list, type ObjectStatus } from "@ipc/address";
+import { about } from "../_failure.ts";
+import { bytes, count } from "../_format.ts";
+import { print } from "../io.ts";
+import { flag } from "../_options.ts";
+import { processName, userName } from "../_people.ts";
+import { style } from "../_style.ts";
+import { table } from "../_table.ts";
+import { verb } from "../_verb.ts";
+
+export default verb({
+  text: [
+    "KIND is sysv-msg, sysv-sem, sysv-shm, or fifo:FOLDER for the FIFOs below a folder; without any it is all that " +
+    "needs no folder. Everybody's objects are listed, and nobody is disturbed. The addresses are those that the " +
+    "other verbs take; stat tells all there is to see of one.",
+  ],
+  options: { json: flag("print an object for each, one a line, with plain numbers") },
+  examples: [
+    ["ipc ls", "everything"],
+    ["ipc ls sysv-shm fifo:/run", "memory, and the FIFOs below /run"],
+    [
+      "ipc ls sysv-shm --json | jq -r 'select(.attachCount == 0).address' | xargs ipc rm",
+      "remove memory that nobody has attached",
+    ],
+  ],
+  async run({ operands, options, io }) {
+    const found = operands.length === 0
+      ? list()
+      : (await Promise.all(operands.map((kind) => about(kind, () => list([kind]))))).flat();
+    const { dim } = style(io.stdout);
+    if (options.json) {
+      await print(io.stdout, found.map((status) => `${JSON.stringify(status)}\n`).join(""));
+    } else if (found.length > 0) {
+      await print(io.stdout, table(io.stdout, HEADINGS, found.map(cells), ["id"]));
+    } else if (io.stdout.terminal) {
+      await print(io.stdout, `${dim("there are none")}\n`);
+    }
+  },
+});
+
+const HEADINGS = ["address", "id", "owner", "mode", "holds", "last used"];
+
+function cells(status: ObjectStatus): string[] {
+  return [
+    // A path may have control characters in it, and this goes to a terminal.
+    status.address.replace(/\p{Cc}/gu, "?"),
+    "id" in status ? String(status.id) : "",
+    userName(status.uid),
+    status.mode.toString(8).padStart(4, "0"),
+    contents(status).filter((part) => part !== "").join(", "),
+    lastUse(status),
+  ];
+}
+
+function contents(status: ObjectStatus): string[] {
+  switch (status.type) {
+    case "fifo": {
+      const { available, readers, writers } = status;
+      return [
+        available === undefined ? "" : bytes(available),
+        count(readers.length, "reader"),
+        count(writers.length, "writer"),
+      ];
+    }
+    case "sysv-msg":
+      return [count(status.messages, "message"), `${bytes(status.bytes)} of ${bytes(status.maxBytes)}`];
+    case "sysv-sem":
+      return [count(status.semaphores, "semaphore")];
+    case "sysv-shm":
+      return [
+        bytes(status.size),
+        status.attachCount === 0 ? "not attached" : `attached ${count(status.attachCount, "time")}`,
+        status.locked ? "locked" : "",
+        status.removalPending ? "removed with the last" : "",
+      ];
+  }
+}
+
+/** When it was used last and, where that is known, by whom. */
+function lastUse(status: ObjectStatus): string {
+  switch (status.type) {
+    case "fifo":
+      return "";
+    case "sysv-msg": {
+      const { lastSendTime, lastReceiveTime, lastSendPid, lastReceivePid } = status;
+      const received = (lastReceiveTime ?? 0) > (lastSendTime ?? 0);
+      return used(received ? lastReceiveTime : lastSendTime, received ? lastReceivePid : lastSendPid);
+    }
+    case "sysv-sem":
+      return used(status.lastOperationTime);
+    case "sysv-shm": {
+      const { lastAttachTime = status.changeTime, lastDetachTime = lastAttachTime, lastPid } = status;
+      return used(lastDetachTime > lastAttachTime ? lastDetachTime : lastAttachTime, lastPid);
+    }
+  }
+}
+
+function used(time: Date | undefined, pid = 0): string {
+  if (time === undefined) return "never";
+  return `${ago(Date.now() - time.getTime())}${pid === 0 ? "" : ` by ${processName(pid)}`}`;
+}
+
+function ago(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 100) return `${seconds} s ago`;
+  if (seconds < 6000) return `${Math.floor(seconds / 60)} min ago`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86_400)} d ago`;
+}

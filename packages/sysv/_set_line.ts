@@ -1,0 +1,89 @@
+/** Calls that want the same operations done on a semaphore set. */
+
+import { ERRNO, type SyncOptions, type WaitOptions } from "@ipc/core";
+import { Waits } from "@ipc/core/base";
+import { errno } from "@ipc/core/sys";
+import type { OpenSet } from "./_open_set.ts";
+import { type Operations, semop } from "./_set_calls.ts";
+import { mustNotWait, someMustNotWait, upTo, waitsAt, withoutWaiting } from "./_set_operations.ts";
+import { waitForSemaphore } from "./_waiting/mod.ts";
+
+/**
+ * They are served in the order of the calls. The operations are always done by this thread: what waits for it
+ * elsewhere only learns when to try again, so that undo belongs to this process, and giving up takes nothing.
+ */
+export class Line {
+  readonly #set: OpenSet;
+  readonly #operations: Operations;
+  readonly #verb: string;
+  readonly #now: Operations;
+  /** Whether some operation must not wait, so that the others wait for less. */
+  readonly #mayFail: boolean;
+  /** What must be possible before trying again may succeed. */
+  #missing: Operations;
+  readonly #waits: Waits;
+  /** Whether blocking has done the operations. */
+  #done = false;
+
+  constructor(set: OpenSet, operations: Operations, verb: string) {
+    this.#set = set;
+    this.#operations = this.#missing = operations;
+    this.#verb = verb;
+    this.#now = withoutWaiting(operations);
+    this.#mayFail = someMustNotWait(operations);
+    this.#waits = new Waits({
+      action: set.describe(verb),
+      park: (wake) => waitForSemaphore(set.id, this.#missing, wake),
+      block: (timeout) => this.#block(timeout),
+    });
+  }
+
+  /** How many calls wait. */
+  get length(): number {
+    return this.#waits.length;
+  }
+
+  /** Does the operations without waiting; false where they would have to. */
+  try(): boolean {
+    if (semop(this.#set.id, this.#now) === 0) return true;
+    const code = errno();
+    if (code === ERRNO.EAGAIN) return false;
+    throw this.#set.failure(code, this.#verb);
+  }
+
+  /** Does the operations as soon as that is possible. */
+  async take(options: WaitOptions): Promise<void> {
+    await this.#waits.take(this.#attempt, options);
+  }
+
+  /** Does the operations as soon as that is possible, blocking this thread. */
+  takeSync(options: SyncOptions): void {
+    if (options.timeout === undefined && semop(this.#set.id, this.#operations) === 0) return;
+    // Also what was interrupted, and what failed: it fails again.
+    this.#done = false;
+    this.#waits.takeSync(() => this.#done ? true : this.#attempt(), options);
+  }
+
+  close(): void {
+    this.#waits.close(() => this.#set.closedError(this.#verb));
+  }
+
+  readonly #attempt = (): true | undefined => {
+    if (this.try()) return true;
+    if (this.#mayFail) {
+      // The kernel does not say which operation it was.
+      const at = waitsAt(this.#operations, this.#set.values(this.#verb));
+      if (at >= 0 && mustNotWait(this.#operations, at)) throw this.#set.failure(ERRNO.EAGAIN, this.#verb);
+      if (at >= 0) this.#missing = upTo(this.#operations, at);
+    }
+    return undefined;
+  };
+
+  #block(timeout: number | undefined): void {
+    this.#done = semop(this.#set.id, this.#operations, timeout) === 0;
+    if (this.#done) return;
+    const code = errno();
+    // Interrupted, or too late, or one must not wait: trying again tells.
+    if (code !== ERRNO.EINTR && code !== ERRNO.EAGAIN) throw this.#set.failure(code, this.#verb);
+  }
+}
