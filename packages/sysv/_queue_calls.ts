@@ -104,7 +104,7 @@ export function receivedType(): number {
 /** Copies of short messages share chunks of this size: a buffer for each would cost ten times as much. */
 const CHUNK = 64 * 1024;
 /** A longer message gets a buffer of its own. */
-const LONGEST_SHARED = 4 * 1024;
+const LONGEST_SHARED = 16 * 1024;
 
 let chunk = new ArrayBuffer(0);
 let free = 0;

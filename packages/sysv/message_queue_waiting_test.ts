@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { RemovedError, TimeoutError } from "@ipc/core";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { MessageTooLongError, RemovedError, TimeoutError } from "@ipc/core";
 import { hasReadiness, READY } from "@ipc/core/base";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
@@ -32,7 +32,8 @@ Deno.test("MessageQueue: those who want different types do not stand in each oth
     await pause(20);
     for (const type of [7, 2]) {
       queue.sendSync(NOTHING, { type });
-      for (const count = order.length; order.length === count;) await turn();
+      const [count, deadline] = [order.length, performance.now() + CEILING.timeout];
+      while (order.length === count && performance.now() < deadline) await turn();
     }
     // One of type 2 suits both of those who do not want 7.
     assertEquals(order[0], "seven 7");
@@ -98,6 +99,28 @@ Deno.test("MessageQueue: removal ends every send at once", () =>
       other.duplex({ send: 2, receive: 1 }).send(new Uint8Array(3)),
     ]);
   }, { maxBytes: 10 }));
+
+Deno.test("MessageQueue: a send that waits learns that its message can never fit any more", () =>
+  withQueue(async (queue) => {
+    queue.sendSync(new Uint8Array(60));
+    const waiting = queue.send(new Uint8Array(90), CEILING);
+    await pause(20);
+    queue.set({ maxBytes: 80 });
+    await assertRejects(() => waiting, MessageTooLongError);
+  }, { maxBytes: 100 }));
+
+Deno.test("MessageQueue: when the first send gives up, a shorter one behind it goes at once", () =>
+  withQueue(async (queue) => {
+    queue.sendSync(new Uint8Array(60));
+    const abort = new AbortController();
+    const long = queue.send(new Uint8Array(90), { signal: abort.signal });
+    const short = queue.send(new Uint8Array(10), CEILING);
+    await pause(20);
+    abort.abort(new Error("Enough"));
+    await assertRejects(() => long, Error, "Enough");
+    await short;
+    assertEquals(queue.stat().messages, 2);
+  }, { maxBytes: 100 }));
 
 Deno.test("MessageQueue: a sync wait for a type ends in time and leaves other types", () =>
   withQueue((queue) => {

@@ -285,10 +285,10 @@ export class BaseSender implements SyncSender {
   /** Takes a pending send out of the line: unsent where it can be, otherwise its rest still follows. */
   #withdraw(outgoing: Outgoing, reason: () => unknown): void {
     if (!this.#queue.withdraw(outgoing, reason)) return;
-    if (this.#queue.empty && !this.#sink.begun) {
-      this.#ladder.stop();
-      this.#settleEnd(undefined);
-    } else this.#schedule();
+    // What is first now may need less room than what was.
+    this.#ladder.stop();
+    if (this.#queue.empty && !this.#sink.begun) this.#settleEnd(undefined);
+    else this.#schedule();
   }
 
   /** Ends the direction if that was asked for and nothing is left, or tells why it cannot be. */

@@ -125,8 +125,7 @@ export class Waits {
     this.#pending.push(waiter);
     if (options.timeout !== undefined || options.signal !== undefined) {
       waiter.arm(options, () => {
-        this.#serve();
-        if (this.#withdraw(waiter)) waiter.reject(timedOut(this.#options.action, options.timeout!));
+        this.#atLast(waiter, options.timeout!);
       }, () => {
         if (this.#withdraw(waiter)) waiter.reject(options.signal!.reason);
       });
@@ -164,6 +163,21 @@ export class Waits {
     for (const waiter of this.#pending.splice(0)) {
       if (error === undefined) waiter.resolve(undefined);
       else waiter.reject(error());
+    }
+  }
+
+  /** The time of a call is over: what is there by now it still gets, in its turn. */
+  #atLast<T>(waiter: Pending<T>, timeout: number): void {
+    if (this.#pending[0] !== waiter) this.#serve();
+    const first = this.#pending[0] === waiter;
+    // Giving up to wait first, for that may bring what the wait itself had taken.
+    if (!this.#withdraw(waiter)) return;
+    try {
+      const value = first ? waiter.attempt() : undefined;
+      if (value !== undefined || this.#ended()) waiter.resolve(value);
+      else waiter.reject(timedOut(this.#options.action, timeout));
+    } catch (error) {
+      waiter.reject(error);
     }
   }
 

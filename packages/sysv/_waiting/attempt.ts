@@ -43,7 +43,9 @@ export function attempts(slots: Slots, Table: typeof Slots, calls: Calls): (slot
   function room(at: number): boolean {
     if (calls.msgctl(words[at + Table.ID]!, IPC_STAT, status) === -1) return true;
     const most = status[QBYTES]!;
-    return status[CBYTES]! + BigInt(words[at + Table.LENGTH]!) <= most && status[QNUM]! < most;
+    const length = BigInt(words[at + Table.LENGTH]!);
+    // For what can never fit there is no sense in waiting either.
+    return length > most || status[CBYTES]! + length <= most && status[QNUM]! < most;
   }
 
   return (slot) => {
