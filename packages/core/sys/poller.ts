@@ -119,6 +119,8 @@ function arm(fd: number, registration: Registration, operation: number): boolean
   if (libc.epoll_ctl(epoll, operation, fd, control) === 0) return true;
   const code = errno();
   if (code === ERRNO.EPERM) return false;
+  // An earlier wait could not be taken back.
+  if (code === ERRNO.EEXIST) return arm(fd, registration, abi.EPOLL_CTL_MOD);
   throw failure(code, "epoll_ctl", "wait for descriptor", fd);
 }
 
