@@ -91,3 +91,13 @@ Deno.test({
     assertStringIncludes(await run("sysv_table.ts"), "pear: 8 at 0.50\nfig: 0 at 1.25\n");
   },
 });
+
+Deno.test("examples: mmap_writer and mmap_reader", async () => {
+  const [read] = await Promise.all([run("mmap_reader.ts"), run("mmap_writer.ts")]);
+  assertEquals(read.replaceAll(/ at .*Z$/gm, ""), "19.5 degrees\n20.25 degrees\n21 degrees\n");
+});
+
+Deno.test("examples: mmap_table, with a small heap", async () => {
+  const told = await run("--v8-flags=--max-old-space-size=64", "mmap_table.ts");
+  assertEquals(told, "the table has 2289 MiB\nit fits into the heap: false\nits rows are worth 2475\n");
+});

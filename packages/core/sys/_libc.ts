@@ -69,6 +69,15 @@ const symbols = {
     result: /* int */ "i32",
     optional: true,
   },
+  fstatfs: {
+    parameters: [/* int fd */ "i32", /* struct statfs *buf */ "buffer"],
+    result: /* int */ "i32",
+  },
+  // Returns the error instead of setting errno.
+  posix_fallocate: {
+    parameters: [/* int fd */ "i32", /* off_t offset */ "i64", /* off_t len */ "i64"],
+    result: /* int */ "i32",
+  },
   ftok: {
     parameters: [/* const char *path */ "buffer", /* int proj_id */ "i32"],
     result: /* key_t */ "i32",

@@ -137,6 +137,14 @@ export const linuxConstants = {
   MADV_WIPEONFORK: 18,
   MFD_CLOEXEC: 1,
   MFD_ALLOW_SEALING: 2,
+  // statfs(2)
+  TMPFS_MAGIC: 0x01021994,
+  // futex(2), futex_waitv(2)
+  FUTEX_WAIT: 0,
+  FUTEX_WAKE: 1,
+  FUTEX_PRIVATE_FLAG: 128,
+  FUTEX_32: 2,
+  FUTEX_WAITV_MAX: 128,
   // clock_gettime(2), signal(7), sysconf(3)
   CLOCK_REALTIME: 0,
   CLOCK_MONOTONIC: 1,
@@ -164,6 +172,8 @@ export interface StatLayout {
   readonly st_gid: number;
   /** i64. */
   readonly st_size: number;
+  /** i64; 512 bytes each. */
+  readonly st_blocks: number;
   /** `struct timespec`. */
   readonly st_mtim: number;
   /** `struct timespec`. */
@@ -289,6 +299,7 @@ const x86_64: Omit<PlatformAbi, "SIGRTMIN"> = {
     st_uid: 28,
     st_gid: 32,
     st_size: 48,
+    st_blocks: 64,
     st_mtim: 88,
     st_ctim: 104,
   },
@@ -318,6 +329,7 @@ const aarch64: Omit<PlatformAbi, "SIGRTMIN"> = {
     st_uid: 24,
     st_gid: 28,
     st_size: 48,
+    st_blocks: 64,
     st_mtim: 88,
     st_ctim: 104,
   },

@@ -111,6 +111,8 @@ export interface FileStatus {
   gid: number;
   /** Bytes, where the file has a size. */
   size: number;
+  /** Bytes that it takes on the disk, or in memory: fewer than `size` where it has holes. */
+  allocated: number;
   /** The inode's number. */
   ino: bigint;
   /** The device that the inode is on; with `ino` it tells files apart. */
@@ -150,7 +152,7 @@ let versioned: boolean | undefined;
  */
 export function stat(fd: number): FileStatus {
   fstat(fd);
-  const { st_mode, st_uid, st_gid, st_size, st_ino, st_dev, st_nlink } = abi.stat;
+  const { st_mode, st_uid, st_gid, st_size, st_blocks, st_ino, st_dev, st_nlink } = abi.stat;
   const mode = statBuffer.getUint32(st_mode, true);
   return {
     type: FILE_TYPES[mode & abi.S_IFMT] ?? "other",
@@ -158,6 +160,7 @@ export function stat(fd: number): FileStatus {
     uid: statBuffer.getUint32(st_uid, true),
     gid: statBuffer.getUint32(st_gid, true),
     size: Number(statBuffer.getBigInt64(st_size, true)),
+    allocated: Number(statBuffer.getBigInt64(st_blocks, true)) * 512,
     ino: statBuffer.getBigUint64(st_ino, true),
     dev: statBuffer.getBigUint64(st_dev, true),
     nlink: statBuffer.getUint32(st_nlink, true),

@@ -4,51 +4,19 @@
  * @module
  */
 
-import { ERRNO } from "../errno.ts";
-import { ClosedError, type IpcError } from "../errors.ts";
-import { libc } from "./_libc.ts";
-import { abi } from "./abi.ts";
-import { errno, failure } from "./errno.ts";
-import { stat } from "./fd.ts";
+import { ClosedError } from "../errors.ts";
+import { mapAnonymous, mapFile, type MapOptions } from "./_map.ts";
+import { type MappedRegion, pageSize, Region } from "./_region.ts";
 
-/** What may be done with a mapping: `"copy-on-write"` keeps what is written to this process. */
-export type MappingAccess = "read" | "write" | "copy-on-write";
+export type { MapOptions, MappingAccess } from "./_map.ts";
+export { type MappedRegion, pageSize } from "./_region.ts";
 
-/** Which part of a file is mapped, and for what. */
-export interface MapOptions {
-  /** Bytes, exactly, not rounded to pages; the rest of the file when left out. */
-  length?: number | undefined;
-  /** Where in the file the mapping begins, in bytes; any number, 0 when left out. */
-  offset?: number | undefined;
-  /** `"write"` when left out: shared with every process that maps the same file. */
-  access?: MappingAccess | undefined;
-  /** What errors call the file: its path or name; otherwise the descriptor's number. */
-  target?: string | undefined;
-}
-
-/** Memory that somebody mapped, as {@linkcode Mapping} takes it over. */
-export interface MappedRegion {
-  /** Where the memory that the kernel mapped begins. */
+/** Whole pages of memory, for calls such as msync(2). */
+export interface Pages {
+  /** Where the first begins. */
   pointer: Deno.PointerObject;
-  /** Bytes that the user asked for. */
+  /** Bytes from there; the kernel rounds them up. */
   byteLength: number;
-  /** Bytes between `pointer` and the first of those; 0 when left out. */
-  offset?: number | undefined;
-  /** Bytes from `pointer` on that the kernel mapped; whole pages as far as needed when left out. */
-  span?: number | undefined;
-  /** Whether writing would end the process with SIGSEGV; false when left out. */
-  readOnly?: boolean | undefined;
-  /** Unmaps all of it, `shmdt` for instance; `munmap` when left out. Must not throw. */
-  unmap?: ((pointer: Deno.PointerObject) => void) | undefined;
-}
-
-const READ_WRITE = abi.PROT_READ | abi.PROT_WRITE;
-const { transfer } = ArrayBuffer.prototype;
-let page = 0;
-
-/** Bytes of a page of memory. System call: none, libc's `sysconf`. */
-export function pageSize(): number {
-  return page ||= libc.sysconf(abi._SC_PAGESIZE);
 }
 
 /**
@@ -78,15 +46,8 @@ export function pageSize(): number {
 export class Mapping implements Disposable {
   /** Whether writing into the memory would end the process with SIGSEGV. */
   readonly readOnly: boolean;
-  readonly #buffer: ArrayBuffer;
-  readonly #pointer: Deno.PointerObject;
-  readonly #span: number;
-  readonly #unmap: (pointer: Deno.PointerObject) => void;
-  #bytes: Uint8Array<ArrayBuffer> | undefined;
+  #region: Region;
   #closed = false;
-  #pins = 0;
-  /** Zero pages of this object's own are there, for the pins that were held at `close`. */
-  #zeroed = false;
 
   /**
    * Takes mapped memory over, for packages that map it themselves; unmaps it if that fails.
@@ -96,18 +57,8 @@ export class Mapping implements Disposable {
    * @throws {RangeError} if the length is not a positive integer.
    */
   constructor(region: MappedRegion) {
-    const { pointer, byteLength, offset = 0 } = region;
-    this.#pointer = pointer;
-    this.#span = region.span ?? wholePages(offset + byteLength);
-    this.#unmap = region.unmap ?? ((start) => void libc.munmap(start, BigInt(this.#span)));
-    this.readOnly = region.readOnly ?? false;
-    try {
-      checkLength(byteLength);
-      this.#buffer = Deno.UnsafePointerView.getArrayBuffer(pointer, byteLength, offset) as ArrayBuffer;
-    } catch (error) {
-      this.#unmap(pointer);
-      throw error;
-    }
+    this.#region = new Region(region);
+    this.readOnly = this.#region.readOnly;
   }
 
   /**
@@ -129,38 +80,7 @@ export class Mapping implements Disposable {
    * ```
    */
   static map(fd: number, options: MapOptions = {}): Mapping {
-    const { offset = 0, access = "write", target } = options;
-    if (!Number.isSafeInteger(offset) || offset < 0) {
-      throw new RangeError(`Cannot map from byte ${offset}: an offset is an integer from 0`);
-    }
-    if (options.length !== undefined) checkLength(options.length);
-    const status = stat(fd);
-    const rest = status.size - offset;
-    const length = options.length ?? rest;
-    if (options.length === undefined || status.type === "file") {
-      const what = target === undefined ? `descriptor ${fd}` : `"${target}"`;
-      if (length < 1 || length > rest) {
-        throw new RangeError(
-          `Cannot map ${
-            Math.max(length, 0)
-          } bytes of ${what} from byte ${offset}: it has ${status.size} bytes`,
-        );
-      }
-    }
-    const before = offset % pageSize();
-    return new Mapping({
-      pointer: mapMemory(
-        before + length,
-        access === "read" ? abi.PROT_READ : READ_WRITE,
-        access === "copy-on-write" ? abi.MAP_PRIVATE : abi.MAP_SHARED,
-        fd,
-        offset - before,
-        target ?? fd,
-      ),
-      byteLength: length,
-      offset: before,
-      readOnly: access === "read",
-    });
+    return new Mapping(mapFile(fd, options));
   }
 
   /**
@@ -170,35 +90,32 @@ export class Mapping implements Disposable {
    * @throws {LimitError} if there is no room for it.
    */
   static anonymous(length: number): Mapping {
-    checkLength(length);
-    const flags = abi.MAP_SHARED | abi.MAP_ANONYMOUS;
-    const pointer = mapMemory(length, READ_WRITE, flags, -1, 0);
-    return new Mapping({ pointer, byteLength: length });
+    return new Mapping(mapAnonymous(length));
   }
 
   /**
-   * The memory; always the same buffer.
+   * The memory; always the same buffer, unless a subclass changes its size.
    *
    * @throws {ClosedError} after `close`.
    */
   get buffer(): ArrayBuffer {
     this.#checkOpen();
-    return this.#buffer;
+    return this.#region.buffer;
   }
 
   /**
-   * The memory as bytes; always the same array.
+   * The memory as bytes; always the same array, unless a subclass changes its size.
    *
    * @throws {ClosedError} after `close`.
    */
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#checkOpen();
-    return this.#bytes ??= new Uint8Array(this.#buffer);
+    return this.#region.bytes;
   }
 
   /** Bytes that were asked for; 0 after `close`. */
   get byteLength(): number {
-    return this.#buffer.byteLength;
+    return this.#region.buffer.byteLength;
   }
 
   /** Whether it was closed. */
@@ -239,33 +156,57 @@ export class Mapping implements Disposable {
    */
   pin(): Disposable {
     this.#checkOpen();
-    this.#pins++;
-    let held = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (!held) return;
-        held = false;
-        if (--this.#pins === 0 && this.#zeroed) libc.munmap(this.#pointer, BigInt(this.#span));
-      },
-    };
+    return this.#region.pin();
   }
+
   /** Empties every view and unmaps; calling it again does nothing. System calls: `munmap`, or `mmap` where in use. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#bytes = undefined;
-    const transferred = this.#buffer.detached;
-    if (!transferred) transfer.call(this.#buffer, 0);
-    if (!transferred && this.#pins === 0) return this.#unmap(this.#pointer);
-    const flags = abi.MAP_PRIVATE | abi.MAP_ANONYMOUS | abi.MAP_NORESERVE | abi.MAP_FIXED;
-    // If even this fails the region stays as it is: a leak, but nobody's crash.
-    const pages = libc.mmap(this.#pointer, BigInt(this.#span), READ_WRITE, flags, -1, 0n);
-    this.#zeroed = !transferred && !failed(pages);
+    this.#region.close();
   }
 
   /** The same as {@linkcode Mapping.close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * Puts other memory in the place of this, for subclasses whose object can change its size: views of what was here
+   * become empty, as after `close`.
+   *
+   * `ready` is called when all that can fail here has been done; if it throws nothing changes.
+   *
+   * @throws {ClosedError} after `close`.
+   */
+  protected replace(region: MappedRegion, ready?: () => void): void {
+    const next = new Region(region);
+    try {
+      ready?.();
+      this.#checkOpen();
+    } catch (error) {
+      next.close();
+      throw error;
+    }
+    const last = this.#region;
+    this.#region = next;
+    last.close();
+  }
+
+  /**
+   * The whole pages that hold bytes of this memory; for subclasses, and until `close`.
+   *
+   * @throws {RangeError} if the bytes are not all inside.
+   * @throws {ClosedError} after `close`.
+   */
+  protected pages(offset: number, length: number): Pages {
+    this.#checkRange("use", offset, length);
+    const from = this.#region.offset + offset;
+    const start = from - from % pageSize();
+    return {
+      pointer: Deno.UnsafePointer.offset(this.#region.pointer, start)!,
+      byteLength: from + length - start,
+    };
   }
 
   #checkOpen(): void {
@@ -281,48 +222,4 @@ export class Mapping implements Disposable {
       `Cannot ${verb} ${length} bytes at ${offset}: the mapping has ${this.byteLength} bytes`,
     );
   }
-}
-
-function checkLength(length: number): void {
-  if (!Number.isSafeInteger(length) || length < 1) {
-    throw new RangeError(`Cannot map ${length} bytes: a length is an integer from 1`);
-  }
-}
-
-function wholePages(length: number): number {
-  return Math.ceil(length / pageSize()) * pageSize();
-}
-
-/**
- * Calls mmap(2) and throws what it says.
- *
- * A pointer is an allocation, so that the collector can run between the call and errno, and leave EAGAIN there:
- * that answer is believed only when it comes three times.
- */
-function mapMemory(
-  length: number,
-  protection: number,
-  flags: number,
-  fd: number,
-  offset: number,
-  target?: string | number,
-): Deno.PointerObject {
-  const size = BigInt(length);
-  const from = BigInt(offset);
-  for (let attempt = 1;; attempt++) {
-    const pointer = libc.mmap(null, size, protection, flags, fd, from);
-    const code = errno();
-    if (!failed(pointer)) return pointer;
-    if (code !== ERRNO.EAGAIN || attempt === 3) throw mapFailure(code, target);
-  }
-}
-
-/** MAP_FAILED is not null but the last address there is. */
-function failed(pointer: Deno.PointerValue): pointer is null {
-  return pointer === null || Deno.UnsafePointer.value(pointer) === 2n ** 64n - 1n;
-}
-
-function mapFailure(code: number, target?: string | number): IpcError {
-  if (target === undefined) return failure(code, "mmap", "map memory");
-  return failure(code, "mmap", typeof target === "number" ? "map descriptor" : "map", target);
 }

@@ -1,0 +1,399 @@
+import { ClosedError, ERRNO, type IpcError, type SyncOptions, type WaitOptions } from "@ipc/core";
+import { Waits } from "@ipc/core/base";
+import { errno, type Mapping } from "@ipc/core/sys";
+import type { TrustOptions } from "./_object.ts";
+import {
+  checkValue,
+  initialiseAt,
+  type Place,
+  placeIn,
+  post,
+  semaphoreFailure,
+  tryWait,
+  valueAt,
+  wait,
+} from "./_semaphore_calls.ts";
+import {
+  createSemaphore,
+  openOrCreateSemaphore,
+  openSemaphore,
+  type SemaphoreCreateOptions,
+  type SemaphoreFile,
+  unlinkOpenSemaphore,
+  unlinkSemaphore,
+} from "./_semaphore_file.ts";
+import { waitForPost } from "./_semaphore_wait.ts";
+
+export type { SemaphoreCreateOptions } from "./_semaphore_file.ts";
+
+/**
+ * A semaphore: a number from 0 to 2,147,483,647 (SEM_VALUE_MAX) that processes share, by a name or in memory that
+ * they all map.
+ *
+ * `release` adds 1 to it; `acquire` takes 1 from it, and waits while it is 0. A handle of a named one owns a mapping
+ * of its file until it is closed; the semaphore stays until its name is unlinked and nobody has it open any more. One
+ * in a {@linkcode Mapping} lives as long as that memory, and its handle owns nothing: close the handle before the
+ * mapping, for closing the mapping does not end the handle's waits.
+ *
+ * **A holder that dies** keeps what it took, also by `kill -9`: the kernel knows nothing of it. That is right for a
+ * counter of things, and wrong for a lock, whose users then wait for ever. A lock that outlives its holders is a
+ * `SemaphoreSet` of `@ipc/sysv` with undo.
+ *
+ * **Who comes first.** Calls of `acquire` on one handle are served in their order. Between handles and processes it
+ * is chance: who looks first when there is something takes it. Calls that do not wait, or block the thread, stand in
+ * no line.
+ *
+ * **Waiting** asynchronously takes nothing: an aborted `acquire` holds nothing. It keeps the process alive until it
+ * ends.
+ *
+ * Every method throws a `ClosedError` once the handle, or the mapping, is closed. Programs in C use the same
+ * semaphores by sem_overview(7), if they have the same libc. Needs `--allow-ffi`.
+ *
+ * @example A counter of free places
+ * ```ts
+ * import { Semaphore } from "@ipc/posix";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const name = `/example-${crypto.randomUUID()}`;
+ * using places = Semaphore.create(name, { initial: 2, unlinkOnClose: true });
+ * using same = Semaphore.open(name); // In another process, as a rule.
+ * await places.acquire();
+ * same.acquireSync({ timeout: 1000 });
+ * assertEquals(places.tryAcquire(), false);
+ * places.release();
+ * assertEquals(same.value, 1);
+ * ```
+ */
+export class Semaphore implements Disposable, AsyncDisposable {
+  /** The name by which it was opened; `undefined`: it is in a mapping. */
+  readonly name: string | undefined;
+  #place: Place;
+  /** Of a named one, whose mapping is this handle's. */
+  readonly #file: SemaphoreFile | undefined;
+  readonly #line: Waits;
+  #closed = false;
+  /** Calls of `withLock` that have something to give back. */
+  #holders = 0;
+  /** Whether blocking has taken something. */
+  #taken = false;
+
+  private constructor(place: Place, file?: SemaphoreFile) {
+    this.name = file?.name;
+    this.#place = place;
+    this.#file = file;
+    this.#line = new Waits({
+      action: this.#describe("acquire"),
+      park: (wake) => waitForPost(this.#place.mapping, this.#place.offset, wake),
+      block: (timeout) => this.#block(timeout),
+    });
+  }
+
+  static #named(file: SemaphoreFile): Semaphore {
+    return new Semaphore(placeIn(file.mapping, 0, "open"), file);
+  }
+
+  /**
+   * Creates a named semaphore; nobody sees it before it has its value.
+   *
+   * System calls: `open`, `fchmod`, `write`, `fstat`, `mmap`, `link`, `unlink`.
+   *
+   * @throws {AlreadyExistsError} if the name is taken.
+   * @throws {LimitError} if /dev/shm is full.
+   * @throws {RangeError} if `initial` is not an integer from 0 to 2,147,483,647, or `mode` not 0 to 0o777.
+   * @throws {TypeError} if the name is not a slash and 1 to 251 other characters.
+   *
+   * @example
+   * ```ts
+   * import { AlreadyExistsError } from "@ipc/core";
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using semaphore = Semaphore.create(name, { initial: 3, mode: 0o660, unlinkOnClose: true });
+   * assertEquals(semaphore.value, 3);
+   * assertThrows(() => Semaphore.create(name), AlreadyExistsError);
+   * ```
+   */
+  static create(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
+    return Semaphore.#named(createSemaphore(name, options));
+  }
+
+  /**
+   * Opens a named semaphore that exists. System calls: `open`, `fstat`, `fallocate`, `mmap`.
+   *
+   * Its file is looked at before it is touched: libc itself ends the process with SIGBUS where the file is too short.
+   *
+   * @throws {NotFoundError} if there is none of this name.
+   * @throws {PermissionError} if its mode does not permit reading and writing.
+   * @throws {TypeError} if the name is not a slash and 1 to 251 other characters.
+   * @throws {UntrustedError} if it is somebody else's, and `allowOwner` does not name them; or what is there is a
+   *   symbolic link, no regular file, or too short for a semaphore.
+   *
+   * @example
+   * ```ts
+   * import { NotFoundError } from "@ipc/core";
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertThrows } from "@std/assert";
+   *
+   * assertThrows(() => Semaphore.open(`/example-${crypto.randomUUID()}`), NotFoundError);
+   * ```
+   */
+  static open(name: string, options: TrustOptions = {}): Semaphore {
+    return Semaphore.#named(openSemaphore(name, options));
+  }
+
+  /**
+   * Opens the semaphore of a name, or creates it; who else comes at the same time gets the same one.
+   *
+   * One that exists keeps its value. Throws as `create` and `open` do. System calls: theirs.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using first = Semaphore.openOrCreate(name, { initial: 1, unlinkOnClose: true });
+   * using second = Semaphore.openOrCreate(name, { initial: 9 });
+   * assertEquals(second.value, 1);
+   * ```
+   */
+  static openOrCreate(name: string, options: SemaphoreCreateOptions & TrustOptions = {}): Semaphore {
+    return Semaphore.#named(openOrCreateSemaphore(name, options));
+  }
+
+  /**
+   * Removes a name; who has the semaphore open goes on using it. System call: `unlink`.
+   *
+   * @throws {NotFoundError} if there is none of this name.
+   * @throws {PermissionError} if it is somebody else's.
+   */
+  static unlink(name: string): void {
+    unlinkSemaphore(name);
+  }
+
+  /**
+   * Makes a semaphore of 32 bytes of a mapping (sem_init), which other processes then find with `at`.
+   *
+   * Once only, before anybody uses it: whoever waits for what was there before is forgotten. System calls: none.
+   *
+   * @throws {RangeError} if it is not all inside the mapping, `offset` is not a multiple of 8, or `value` not an
+   *   integer from 0 to 2,147,483,647.
+   * @throws {TypeError} if the mapping is for reading.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using full = Semaphore.initialize(mapping, 0, 0);
+   * using same = Semaphore.at(mapping, 0); // In another process, as a rule.
+   * same.release();
+   * await full.acquire();
+   * assertEquals(full.value, 0);
+   * ```
+   */
+  static initialize(mapping: Mapping, offset: number, value: number): Semaphore {
+    const place = placeIn(mapping, offset, "initialize");
+    checkValue(value, "initialize semaphore");
+    initialiseAt(place.address, value);
+    return new Semaphore(place);
+  }
+
+  /**
+   * The semaphore in a mapping that somebody has made there, with `initialize` or sem_init(3) with `pshared`.
+   *
+   * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
+   * @throws {TypeError} if the mapping is for reading.
+   */
+  static at(mapping: Mapping, offset: number): Semaphore {
+    return new Semaphore(placeIn(mapping, offset, "use"));
+  }
+
+  /**
+   * Takes 1 from the value, as soon as it is not 0. System calls: none where it is not 0; `futex_waitv` to wait.
+   *
+   * @throws {TimeoutError} if it was not within `timeout`.
+   *
+   * @example
+   * ```ts
+   * import { TimeoutError } from "@ipc/core";
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertRejects } from "@std/assert";
+   *
+   * using ready = Semaphore.create(`/example-${crypto.randomUUID()}`, { unlinkOnClose: true });
+   * await assertRejects(() => ready.acquire({ timeout: 10 }), TimeoutError);
+   * const acquired = ready.acquire();
+   * ready.release(); // In another process, as a rule.
+   * await acquired;
+   * ```
+   */
+  async acquire(options: WaitOptions = {}): Promise<void> {
+    this.#check("acquire");
+    await this.#line.take(this.#attempt, options);
+  }
+
+  /** Takes 1 from the value if it is not 0; false if it is. System calls: none. */
+  tryAcquire(): boolean {
+    this.#check("acquire");
+    return this.#try();
+  }
+
+  /**
+   * Takes 1 from the value, blocking this thread while it is 0. System calls: none where it is not 0; `futex`.
+   *
+   * @throws {TimeoutError} if it was 0 for `timeout` milliseconds.
+   */
+  acquireSync(options: SyncOptions = {}): void {
+    this.#check("acquire");
+    if (options.timeout === undefined && wait(this.#place.address) === 0) return;
+    // Also what was interrupted, and what failed: it fails again.
+    this.#taken = false;
+    this.#line.takeSync(() => this.#taken || this.#attempt(), options);
+  }
+
+  /**
+   * Adds 1 to the value, which never waits; one who waits for it goes on. System calls: none; `futex` to wake.
+   *
+   * @throws {LimitError} if the value would pass 2,147,483,647 (SEM_VALUE_MAX).
+   */
+  release(): void {
+    this.#check("release");
+    this.#post();
+  }
+
+  /**
+   * Holds the semaphore while `fn` runs: acquires before and releases after, however `fn` ends. For one that was
+   * created with 1.
+   *
+   * It is given back also if the handle is closed meanwhile, but not if this process dies: see above. Where `fn` and
+   * giving back both fail, the error is a `SuppressedError` with both.
+   *
+   * @throws {TimeoutError} if it was not free within `timeout`.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using lock = Semaphore.create(name, { initial: 1, unlinkOnClose: true });
+   * assertEquals(await lock.withLock(() => lock.value, { timeout: 1000 }), 0);
+   * assertEquals(lock.value, 1);
+   * ```
+   */
+  async withLock<T>(fn: () => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
+    await this.acquire(options);
+    this.#holders++;
+    using _held = { [Symbol.dispose]: () => this.#giveBack() };
+    return await fn();
+  }
+
+  /** The value at this moment. Who wants to act on it uses `tryAcquire`. System calls: none. */
+  get value(): number {
+    this.#check("look at");
+    return valueAt(this.#place.address);
+  }
+
+  /**
+   * Removes the name; who has the semaphore open goes on using it. System calls: `open`, `fstat`, `unlink`.
+   *
+   * @throws {NotFoundError} if it has lost its name: whatever has it now stays.
+   * @throws {PermissionError} if it is somebody else's.
+   * @throws {TypeError} if it is in a mapping, and has no name.
+   */
+  unlink(): void {
+    this.#check("unlink");
+    if (this.#file === undefined) throw new TypeError(`Cannot ${this.#describe("unlink")}: it has no name`);
+    unlinkOpenSemaphore(this.#file);
+  }
+
+  /** Gives the handle back: waits reject with a `ClosedError`, later calls throw one. Calling it again does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#line.close(() => this.#closedError("acquire"));
+    if (this.#file?.unlinkOnClose) {
+      try {
+        unlinkOpenSemaphore(this.#file);
+      } catch {
+        // Somebody else has unlinked it.
+      }
+    }
+    if (this.#holders === 0) this.#file?.mapping.close();
+  }
+
+  /** Closes the handle. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Closes the handle. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  readonly #attempt = (): true | undefined => {
+    this.#check("acquire");
+    return this.#try() || undefined;
+  };
+
+  #try(): boolean {
+    if (tryWait(this.#place.address) === 0) return true;
+    const code = errno();
+    if (code === ERRNO.EAGAIN || code === ERRNO.EINTR) return false;
+    throw this.#failure(code, "sem_trywait", "acquire");
+  }
+
+  #block(timeout: number | undefined): void {
+    this.#taken = wait(this.#place.address, timeout) === 0;
+    if (this.#taken) return;
+    const code = errno();
+    // Interrupted, or too late: trying again tells.
+    if (code !== ERRNO.EINTR && code !== ERRNO.ETIMEDOUT) throw this.#failure(code, "sem_wait", "acquire");
+  }
+
+  #post(): void {
+    if (post(this.#place.address) === -1) throw this.#failure(errno(), "sem_post", "release");
+  }
+
+  #giveBack(): void {
+    try {
+      if (!this.#place.mapping.closed) {
+        this.#find("release");
+        this.#post();
+      }
+    } finally {
+      if (--this.#holders === 0 && this.#closed) this.#file?.mapping.close();
+    }
+  }
+
+  /** After this the address is good, as long as nothing is awaited. */
+  #check(verb: string): void {
+    if (this.#closed || this.#place.mapping.closed) throw this.#closedError(verb);
+    this.#find(verb);
+  }
+
+  /** Memory that was resized is somewhere else. */
+  #find(verb: string): void {
+    const { mapping, offset, buffer } = this.#place;
+    if (mapping.buffer !== buffer) this.#place = placeIn(mapping, offset, verb);
+  }
+
+  #closedError(verb: string): ClosedError {
+    const what = this.#closed ? "it was closed here" : "its mapping was closed";
+    return new ClosedError(`Cannot ${this.#describe(verb)}: ${what}`);
+  }
+
+  #failure(code: number, syscall: string, verb: string): IpcError {
+    return semaphoreFailure(code, syscall, this.#describe(verb), this.name);
+  }
+
+  #describe(verb: string): string {
+    const { name } = this;
+    return `${verb} semaphore ${name === undefined ? `at byte ${this.#place.offset}` : `"${name}"`}`;
+  }
+}
