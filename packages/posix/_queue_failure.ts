@@ -4,7 +4,7 @@ import { ERRNO, errnoError, errnoName, type IpcError, LimitError } from "@ipc/co
 import { abi, check, cString } from "@ipc/core/sys";
 import { own, rlimit } from "./_abi.ts";
 import { libc } from "./_libc.ts";
-import { queueSetting } from "./_proc.ts";
+import { queueSetting } from "./_queue_settings.ts";
 
 /** How large a queue is. */
 export interface QueueSize {

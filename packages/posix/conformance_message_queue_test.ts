@@ -18,7 +18,7 @@ import {
   mq_timedsend,
   mq_unlink,
 } from "./sys.ts";
-import { Cases, code } from "./testdata/cases.ts";
+import { Cases, code } from "../core/testdata/cases.ts";
 import { TestProcess } from "./testdata/process.ts";
 import { ownName, SYS, withName, withQueue } from "./testdata/queues.ts";
 
@@ -27,7 +27,7 @@ leakCheck();
 const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, MQ_PRIO_MAX, SIGEV_SIGNAL } = constants;
 const SIZE = { mq_maxmsg: 4, mq_msgsize: 64 };
 const SIGUSR2 = 12;
-const cases = new Cases("posix-mq");
+const cases = new Cases("posix-mq", new URL("testdata/conformance.json", import.meta.url));
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -17,14 +17,14 @@ import {
   sem_unlink,
   sem_wait,
 } from "./sys.ts";
-import { Cases, code } from "./testdata/cases.ts";
+import { Cases, code } from "../core/testdata/cases.ts";
 import { TestProcess } from "./testdata/process.ts";
 import { fileOf, SYS, withName } from "./testdata/semaphores.ts";
 
 leakCheck();
 
 const { O_CREAT, O_EXCL, SEM_VALUE_MAX } = constants;
-const cases = new Cases("posix-sem");
+const cases = new Cases("posix-sem", new URL("testdata/conformance.json", import.meta.url));
 
 /** Runs a test with a new semaphore. */
 function withSem(value: number, test: (sem: Sem, name: string) => unknown): Promise<void> {

@@ -8,7 +8,7 @@ import { scaled } from "../core/testdata/child.ts";
 import { libc } from "./_libc.ts";
 import { SharedMemory } from "./shared_memory.ts";
 import { constants, shm_open, shm_unlink } from "./sys.ts";
-import { Cases, code } from "./testdata/cases.ts";
+import { Cases, code } from "../core/testdata/cases.ts";
 import { TestProcess } from "./testdata/process.ts";
 import { OwnName } from "./testdata/shared_memory_objects.ts";
 
@@ -17,7 +17,7 @@ leakCheck();
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC } = constants;
 const MOD = JSON.stringify(new URL("mod.ts", import.meta.url).href);
 const SYS = JSON.stringify(new URL("sys.ts", import.meta.url).href);
-const cases = new Cases("posix-shm");
+const cases = new Cases("posix-shm", new URL("testdata/conformance.json", import.meta.url));
 
 function open(name: string, flags: number, mode = 0o600): OwnedFd {
   return new OwnedFd(shm_open(name, flags, mode));

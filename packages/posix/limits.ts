@@ -4,7 +4,7 @@ import { NotSupportedError, PermissionError } from "@ipc/core";
 import { cString } from "@ipc/core/sys";
 import { constants, statfs } from "./_abi.ts";
 import { libc } from "./_libc.ts";
-import { queueSetting } from "./_proc.ts";
+import { queueSetting } from "./_queue_settings.ts";
 import { countedBytes, queueBytesLimit } from "./_queue_failure.ts";
 import { type ListedMessageQueue, listMessageQueues } from "./list.ts";
 

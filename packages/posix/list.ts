@@ -1,11 +1,10 @@
 /** What POSIX objects there are. */
 
 import { NotFoundError, NotSupportedError, PermissionError } from "@ipc/core";
-import { abi, cString, type FileStatus, OwnedFd, stat } from "@ipc/core/sys";
+import { abi, cString, type FileStatus, OwnedFd, readProc, stat } from "@ipc/core/sys";
 import { semT } from "./_abi.ts";
 import { namesIn } from "./_directory.ts";
 import { libc } from "./_libc.ts";
-import { readProc } from "./_proc.ts";
 import { openQueue } from "./_queue_open.ts";
 import { type MessageQueueStatus, queueStatus } from "./_queue_status.ts";
 

@@ -76,13 +76,6 @@ const symbols = {
     parameters: [/* int shmid */ "i32", /* int op */ "i32", /* struct shmid_ds *buf */ "buffer"],
     result: /* int */ "i32",
   },
-  // For /proc, which takes no --allow-read this way.
-  open: { parameters: [/* const char *path */ "buffer", /* int flags */ "i32"], result: /* int */ "i32" },
-  read: {
-    parameters: [/* int fd */ "i32", /* void *buf */ "buffer", /* size_t count */ "usize"],
-    result: /* ssize_t */ "i32",
-  },
-  close: { parameters: [/* int fd */ "i32"], result: /* int */ "i32" },
   geteuid: { parameters: [], result: /* uid_t */ "u32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 

@@ -8,7 +8,7 @@ import { ipcPerm, msginfo, msqidDs } from "./_abi.ts";
 import { queueKind } from "./_kinds.ts";
 import { libc } from "./_libc.ts";
 import { constants, msgctl, msgget, msgrcv, msgsnd } from "./sys.ts";
-import { Cases } from "./testdata/cases.ts";
+import { Cases } from "../core/testdata/cases.ts";
 import { code, freeKey, nextSecond, withObject } from "./testdata/objects.ts";
 import { answer, asUser, canBeAnother, NOBODY, TestProcess, withLimits } from "./testdata/process.ts";
 
@@ -16,7 +16,7 @@ leakCheck();
 
 const { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_PRIVATE, IPC_RMID, IPC_SET, IPC_STAT } = constants;
 const SYS = JSON.stringify(new URL("sys.ts", import.meta.url).href);
-const cases = new Cases("sysv-msg");
+const cases = new Cases("sysv-msg", new URL("testdata/conformance.json", import.meta.url));
 
 const withQueue = (test: (id: number, key: number) => unknown, mode?: number) =>
   withObject(queueKind, 0, test, mode);

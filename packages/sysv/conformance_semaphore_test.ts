@@ -5,7 +5,7 @@ import { leakCheck } from "@ipc/core/testing";
 import { semidDs, seminfo } from "./_abi.ts";
 import { setKind } from "./_kinds.ts";
 import { constants, semctl, semget, semop, semtimedop } from "./sys.ts";
-import { Cases } from "./testdata/cases.ts";
+import { Cases } from "../core/testdata/cases.ts";
 import { code, freeKey, withObject } from "./testdata/objects.ts";
 import { asUser, canBeAnother, NOBODY, TestProcess } from "./testdata/process.ts";
 
@@ -26,7 +26,7 @@ const {
   SETVAL,
 } = constants;
 const SYS = JSON.stringify(new URL("sys.ts", import.meta.url).href);
-const cases = new Cases("sysv-sem");
+const cases = new Cases("sysv-sem", new URL("testdata/conformance.json", import.meta.url));
 const BAD_ID = 0x7fff_fff0;
 
 /** Runs a test with a new set of these values. */

@@ -9,7 +9,7 @@ import { memoryKind } from "./_kinds.ts";
 import { libc } from "./_libc.ts";
 import { SharedMemory } from "./shared_memory.ts";
 import { constants, shmat, shmctl, shmdt, shmget } from "./sys.ts";
-import { Cases } from "./testdata/cases.ts";
+import { Cases } from "../core/testdata/cases.ts";
 import { code, freeKey, withObject } from "./testdata/objects.ts";
 import { asUser, canBeAnother, NOBODY, TestProcess } from "./testdata/process.ts";
 
@@ -18,7 +18,7 @@ leakCheck();
 const { IPC_CREAT, IPC_EXCL, IPC_RMID, IPC_SET, IPC_STAT } = constants;
 const SYS = JSON.stringify(new URL("sys.ts", import.meta.url).href);
 const MOD = JSON.stringify(new URL("mod.ts", import.meta.url).href);
-const cases = new Cases("sysv-shm");
+const cases = new Cases("sysv-shm", new URL("testdata/conformance.json", import.meta.url));
 
 const withMemory = (size: number, test: (id: number, key: Key) => unknown) =>
   withObject(memoryKind, size, test);

@@ -1,6 +1,5 @@
-import { check } from "@ipc/core/sys";
+import { check, readProc } from "@ipc/core/sys";
 import { type Kind, memoryKind, queueKind, setKind } from "./_kinds.ts";
-import { readProc } from "./_proc.ts";
 import type { MessageQueueStatus, SemaphoreSetStatus, SharedMemoryStatus, SystemVStatus } from "./status.ts";
 
 /** What {@linkcode list} tells about a segment of shared memory. */

@@ -11,7 +11,7 @@ import { SharedMemory } from "./shared_memory.ts";
 import type { SystemVStatus } from "./status.ts";
 import { msgsnd, semctl, semop } from "./sys.ts";
 import { removeKey, withKey } from "./testdata/objects.ts";
-import { answer, asUser, canBeAnother, inNamespace, NOBODY } from "./testdata/process.ts";
+import { answer, asUser, canBeAnother, inNamespaces, NOBODY } from "./testdata/process.ts";
 
 leakCheck();
 
@@ -100,7 +100,7 @@ Deno.test("list is exact while objects come and go: none twice, none that stays 
 
 Deno.test({
   name: "list in a namespace of its own is empty first, and then what ipcs counts",
-  ignore: inNamespace === undefined || !has("ipcs"),
+  ignore: inNamespaces === undefined || !has("ipcs"),
   fn: async () => {
     const source = `
       import { list, parseKey, SharedMemory } from ${MOD};
@@ -114,7 +114,7 @@ Deno.test({
       const { queues, semaphoreSets, memories } = list();
       console.log(JSON.stringify([first, [ipcs("-q"), ipcs("-s"), ipcs("-m")], [queues, semaphoreSets, memories]]));`;
     type Listed = { key: Key; id: number; mode: number; bytes: number; semaphores: number; size: number };
-    const [first, shown, listed] = await answer(source, { before: inNamespace }) as [
+    const [first, shown, listed] = await answer(source, { before: inNamespaces }) as [
       unknown,
       string[][][],
       Listed[][],

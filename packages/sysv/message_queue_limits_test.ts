@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { MessageTooLongError, TimeoutError } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { warmUpWaiting } from "./_waiting/mod.ts";
-import { answer, inNamespace } from "./testdata/process.ts";
+import { answer, inNamespaces } from "./testdata/process.ts";
 import { MOD } from "./testdata/semaphore_sets.ts";
 import { withQueue } from "./testdata/queue_pair.ts";
 
@@ -109,11 +109,11 @@ console.log(JSON.stringify(told));
 
 Deno.test({
   name: "MessageQueue: MSGMAX is read at run time, and a message that came under a higher one is whole",
-  ignore: inNamespace === undefined,
+  ignore: inNamespaces === undefined,
   fn: async () => {
     const tooLong = (bytes: number, limit: number) =>
       `MessageTooLongError: Cannot send: the message has ${bytes} bytes, the limit is ${limit}`;
-    assertEquals(await answer(program, { before: inNamespace }), [
+    assertEquals(await answer(program, { before: inNamespaces }), [
       8192,
       tooLong(8193, 8192),
       300_000,

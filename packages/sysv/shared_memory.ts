@@ -1,5 +1,5 @@
 import { ClosedError, ERRNO, IpcError, type Key, LimitError, RemovedError } from "@ipc/core";
-import { errno, type MappedRegion, Mapping } from "@ipc/core/sys";
+import { errno, type MappedRegion, Mapping, readProc } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { attach } from "./_attach.ts";
 import { memoryKind } from "./_kinds.ts";
@@ -19,7 +19,6 @@ import {
   status,
   type TrustOptions,
 } from "./_object.ts";
-import { readProc } from "./_proc.ts";
 import type { SharedMemoryStatus } from "./status.ts";
 
 /** How shared memory is created. */

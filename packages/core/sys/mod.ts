@@ -20,6 +20,7 @@ export * from "./look_again.ts";
 export * from "./mapping.ts";
 export * from "./memory.ts";
 export * from "./poller.ts";
+export * from "./proc.ts";
 export * from "./process.ts";
 export * from "./pump_bytes.ts";
 export * from "./reactor.ts";

@@ -7,12 +7,11 @@
 import { ERRNO } from "../errno.ts";
 import { libc } from "./_libc.ts";
 import { abi } from "./abi.ts";
-import { cString } from "./c_string.ts";
 import { stat } from "./fd.ts";
+import { readProc } from "./proc.ts";
 
 /** `struct statfs`, whose first member, `f_type`, says what kind of file system it is. */
 const statfs = new Uint32Array(30);
-const meminfo = new Uint8Array(8192);
 
 /**
  * Sets room aside for bytes of an open file, which is as long as that afterwards, or longer; returns the errno, or 0.
@@ -56,12 +55,7 @@ function missing(fd: number, offset: number, length: number): number {
 
 /** Bytes that processes can still have, with what the kernel can let go of for them; `Infinity` where it does not tell. */
 function availableMemory(): number {
-  const path = cString("/proc/meminfo");
-  const fd = libc.open(path, abi.O_RDONLY | abi.O_CLOEXEC, 0);
-  if (fd === -1) return Infinity;
-  const count = libc.read(fd, meminfo, BigInt(meminfo.length));
-  libc.close(fd);
-  const text = new TextDecoder().decode(meminfo.subarray(0, Math.max(count, 0)));
+  const text = readProc("/proc/meminfo") ?? "";
   const [memory, swap] = ["MemAvailable", "SwapFree"].map((name) =>
     new RegExp(`^${name}: *(\\d+) kB$`, "m").exec(text)?.[1]
   );

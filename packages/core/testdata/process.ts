@@ -50,6 +50,15 @@ export class TestProcess implements AsyncDisposable {
     }
   }
 
+  /** Waits until its main thread sleeps, and goes on doing so: it is blocked in a call. */
+  async blocked(): Promise<void> {
+    for (let asleep = 0; asleep < 10;) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const state = Deno.readTextFileSync(`/proc/${this.pid}/task/${this.pid}/stat`).split(") ")[1]?.[0];
+      asleep = state === "S" ? asleep + 1 : 0;
+    }
+  }
+
   /** Ends it at once, and waits until it is gone. */
   async kill(): Promise<void> {
     try {
@@ -79,15 +88,16 @@ export async function answer(source: string, options?: ProcessOptions): Promise<
 export const inNamespaces: readonly string[] | undefined = [
   ["unshare", "--ipc", "--mount"],
   ["unshare", "--user", "--map-root-user", "--ipc", "--mount"],
-].find(succeeds);
+].find(permitted);
 
 /** The same, with this shell command done before; undefined where either is not permitted. */
 export function prepared(command: string): readonly string[] | undefined {
   const before = inNamespaces && [...inNamespaces, "sh", "-c", `${command} && exec "$@"`, "sh"];
-  return before && succeeds(before) ? before : undefined;
+  return before && permitted(before) ? before : undefined;
 }
 
-function succeeds(before: readonly string[]): boolean {
+/** Whether this may stand before a command here. */
+export function permitted(before: readonly string[]): boolean {
   const [program = "", ...args] = [...before, "true"];
   try {
     return new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).outputSync()
