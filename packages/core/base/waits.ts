@@ -168,7 +168,7 @@ export class Waits {
 
   /** The time of a call is over: what is there by now it still gets, in its turn. */
   #atLast<T>(waiter: Pending<T>, timeout: number): void {
-    if (this.#pending[0] !== waiter) this.#serve();
+    if (this.#pending[0] !== waiter && this.#serve()) this.#ladder.stop();
     const first = this.#pending[0] === waiter;
     // Giving up to wait first, for that may bring what the wait itself had taken.
     if (!this.#withdraw(waiter)) return;

@@ -57,7 +57,8 @@ function stop(): void {
 
 function lookAtAll(): void {
   timer = undefined;
-  const ready = [...looks].filter(({ seen }) => seen());
+  const ready: Look[] = [];
+  for (const look of looks) if (look.seen()) ready.push(look);
   for (const look of ready) looks.delete(look);
   if (looks.size > 0) schedule(ready.length > 0 ? SHORTEST_PAUSE : Math.min(pause + 1, LONGEST_PAUSE));
   // Woken only now: a wake-up may begin and end waits of its own.

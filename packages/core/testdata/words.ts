@@ -10,7 +10,7 @@ import { wordDiagnostics } from "../sys/word_waiter.ts";
 import { type ChildOptions, type ChildResult, runChild } from "./child.ts";
 
 /** Generous: nothing that works takes so long. */
-const CEILING = 20_000;
+const CEILING = 60_000;
 
 /** Maps a file for reading and writing. */
 export function mapFile(path: string): Mapping {
