@@ -13,6 +13,10 @@ import type { Semaphore } from "./semaphore.ts";
 import type { ObjectStatus } from "./stat.ts";
 import { findMechanism } from "./_mechanisms.ts";
 import * as fifo from "./_fifo.ts";
+import * as mmap from "./_mmap.ts";
+import * as mq from "./_mq.ts";
+import * as sem from "./_sem.ts";
+import * as shm from "./_shm.ts";
 import * as stdio from "./_stdio.ts";
 import * as sysvMsg from "./_sysv_msg.ts";
 import * as sysvSem from "./_sysv_sem.ts";
@@ -54,6 +58,10 @@ const drivers: Readonly<Record<string, Driver>> = {
   "sysv-msg": sysvMsg,
   "sysv-sem": sysvSem,
   "sysv-shm": sysvShm,
+  mq,
+  sem,
+  shm,
+  mmap,
 };
 
 /** The mechanisms whose objects can be listed, by scheme, in the order of a list. */
@@ -61,7 +69,11 @@ export const surveys: Readonly<Record<string, Survey>> = {
   "sysv-msg": sysvMsg,
   "sysv-sem": sysvSem,
   "sysv-shm": sysvShm,
+  mq,
+  sem,
+  shm,
   fifo,
+  mmap,
 };
 
 const SAID: Readonly<Record<keyof Driver, string>> = {

@@ -1,4 +1,4 @@
-/** Who has a file open, as /proc tells: proc_pid_fd(5), proc_pid_fdinfo(5). */
+/** Who has a file open or mapped, as /proc tells: proc_pid_fd(5), proc_pid_fdinfo(5). */
 
 /** Ids of the processes that have a file open. */
 export interface Holders {
@@ -61,6 +61,44 @@ export function attachedBy(id: number): number[] {
     }
   }).sort((a, b) => a - b);
 }
+
+/** The processes that have a file mapped, by the path that /proc/PID/maps has. */
+export function mappedBy(path: string): number[] {
+  return mappings((name) => name === path).get(path) ?? [];
+}
+
+/** Every file below a folder that processes have mapped and share, with these processes. */
+export function mappedBelow(folder: string): Map<string, number[]> {
+  const prefix = `${folder.replace(/\/$/, "")}/`;
+  return mappings((name, permissions) => permissions.endsWith("s") && name.startsWith(prefix));
+}
+
+/** The files that processes have mapped, with these processes, in the order of their ids. */
+function mappings(wanted: (path: string, permissions: string) => boolean): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  for (const pid of numbersIn("/proc").sort((a, b) => a - b)) {
+    for (const [path, permissions] of mapsOf(pid)) {
+      if (!wanted(path, permissions)) continue;
+      const holders = found.get(path);
+      if (holders === undefined) found.set(path, [pid]);
+      else if (holders.at(-1) !== pid) holders.push(pid);
+    }
+  }
+  return found;
+}
+
+/** What a process has mapped of files, with the letters for what it may do there: proc_pid_maps(5). */
+function mapsOf(pid: number): [path: string, permissions: string][] {
+  try {
+    return [...Deno.readTextFileSync(`/proc/${pid}/maps`).matchAll(MAP)].map(([, permissions, path]) => {
+      return [path!.replaceAll("\\012", "\n"), permissions!];
+    });
+  } catch {
+    return [];
+  }
+}
+
+const MAP = /^\S+ (\S{4}) \S+ \S+ \d+ +(\/.*)$/gm;
 
 function namespaceOf(process: number | "self"): string {
   return Deno.readLinkSync(`/proc/${process}/ns/ipc`);

@@ -62,6 +62,13 @@ function integer(values: string, expected: string, least: number, most = Number.
 
 const framing = oneOf("length", "lines", "nul", "content-length", "raw");
 
+/** Whose objects are trusted besides one's own. */
+const owner: Param = {
+  values: "UID|any",
+  expected: "a user's number, or any",
+  accepts: (value) => value === "any" || user.accepts(value),
+};
+
 /** The parameters by which System V objects are found, and trusted. */
 const systemV = {
   proj: {
@@ -70,11 +77,7 @@ const systemV = {
     accepts: (value) => /^[a-z]$/i.test(value) || integer("", "", 1, 255).accepts(value),
   },
   id: integer("ID", "an id as ls shows it", 0, 2 ** 31 - 1),
-  "allow-owner": {
-    values: "UID|any",
-    expected: "a user's number, or any",
-    accepts: (value) => value === "any" || user.accepts(value),
-  },
+  "allow-owner": owner,
 } as const satisfies Record<string, Param>;
 
 /** Says what is wrong with a System V object: it is found by a key, by a path and a project, or by an id. */
@@ -94,6 +97,22 @@ function checkSystemV(target: string, { proj, id }: Readonly<Record<string, stri
 
 /** The type of a message. */
 const messageType = integer("TYPE", "a type, from 1", 1);
+
+/** Says what is wrong with the name of a POSIX object, which has so many bytes behind the slash at most. */
+function checkNamed(form: string, longest: number): (name: string) => string | undefined {
+  return (name) => {
+    const rest = name.slice(1);
+    const { length } = new TextEncoder().encode(rest);
+    const good = name.startsWith("/") && !rest.includes("/") && !["", ".", ".."].includes(rest);
+    if (!good) return `a name begins with its only slash: ${form}`;
+    return length > longest
+      ? `its name has ${length} bytes behind the slash, the limit is ${longest}`
+      : undefined;
+  };
+}
+
+const NO_MEMORY_MESSAGES = "memory carries no messages: it is read and written";
+const NO_SEMAPHORE_MESSAGES = "semaphores carry no messages: they are acquired and released";
 
 /** Every mechanism, in the order of the help. */
 export const mechanisms: readonly Mechanism[] = [
@@ -128,7 +147,7 @@ export const mechanisms: readonly Mechanism[] = [
     form: "sysv-sem:KEY",
     summary: "System V semaphore set",
     directions: [],
-    because: "semaphores carry no messages: they are acquired and released",
+    because: NO_SEMAPHORE_MESSAGES,
     readsAhead: false,
     makes: ["mode", "size", "initial"],
     params: { ...systemV, index: integer("N", "a member of the set, from 0", 0, 65_535) },
@@ -139,11 +158,56 @@ export const mechanisms: readonly Mechanism[] = [
     form: "sysv-shm:KEY",
     summary: "System V shared memory",
     directions: [],
-    because: "memory carries no messages: it is read and written",
+    because: NO_MEMORY_MESSAGES,
     readsAhead: false,
     makes: ["mode", "size"],
     params: systemV,
     check: checkSystemV,
+  },
+  {
+    scheme: "mq",
+    form: "mq:/name",
+    summary: "POSIX message queue",
+    directions: ["send", "receive"],
+    because: "whoever sends and receives gets its own messages back",
+    readsAhead: false,
+    makes: ["mode", "maxMessages", "maxMessageSize"],
+    params: { priority: integer("N", "a priority, from 0 to 32767", 0, 32_767), "allow-owner": owner },
+    check: checkNamed("mq:/jobs", 255),
+  },
+  {
+    scheme: "sem",
+    form: "sem:/name",
+    summary: "POSIX semaphore",
+    directions: [],
+    because: NO_SEMAPHORE_MESSAGES,
+    readsAhead: false,
+    makes: ["mode", "initial"],
+    params: { "allow-owner": owner },
+    check: checkNamed("sem:/busy", 251),
+  },
+  {
+    scheme: "shm",
+    form: "shm:/name",
+    summary: "POSIX shared memory",
+    directions: [],
+    because: NO_MEMORY_MESSAGES,
+    readsAhead: false,
+    makes: ["mode", "size"],
+    params: { "allow-owner": owner },
+    check: checkNamed("shm:/table", 255),
+  },
+  {
+    scheme: "mmap",
+    form: "mmap:/path",
+    summary: "file mapped into memory",
+    directions: [],
+    because: NO_MEMORY_MESSAGES,
+    readsAhead: false,
+    inFolders: true,
+    makes: ["mode", "size"],
+    params: {},
+    check: (path) => path === "" ? "it has no path" : undefined,
   },
   {
     scheme: "stdio",

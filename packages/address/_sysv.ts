@@ -1,7 +1,7 @@
-/** What the addresses of System V objects have in common: how one is found, and whose may be used. */
+/** What the addresses of System V objects have in common: how one is found. */
 
 import { formatKey, IPC_PRIVATE, type Key, parseKey } from "@ipc/core";
-import { type ById, ftok, type SystemVStatus, type TrustOptions } from "@ipc/sysv";
+import { type ById, ftok, type SystemVStatus } from "@ipc/sysv";
 import type { Address } from "./address.ts";
 import { AddressError } from "./address_error.ts";
 
@@ -38,15 +38,6 @@ export function addressed<Type extends string, Status extends SystemVStatus>(
   const address = key === IPC_PRIVATE ? `${type}:?id=${id}` : `${type}:${formatKey(key)}`;
   return { address, type, ...status };
 }
-
-/** Whose objects the address allows. */
-export function trustOf({ params: { "allow-owner": owner } }: Address): TrustOptions {
-  if (owner === undefined) return {};
-  return { allowOwner: owner === "any" ? owner : Number(owner) };
-}
-
-/** Looking and removing take nobody's word for anything. */
-export const ANYBODY: TrustOptions = { allowOwner: "any" };
 
 function keyOf({ target, params: { proj } }: Address): Key {
   return proj === undefined ? parseKey(target) : ftok(target, /^\d/.test(proj) ? Number(proj) : proj);

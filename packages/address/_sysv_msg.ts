@@ -10,7 +10,8 @@ import type { ListenOptions } from "./listen.ts";
 import type { MakeOptions } from "./make.ts";
 import type { QueueStatus } from "./stat.ts";
 import { closeAlso } from "./_close_also.ts";
-import { addressed, ANYBODY, newKeyOf, privateAddress, targetOf, trustOf } from "./_sysv.ts";
+import { addressed, newKeyOf, privateAddress, targetOf } from "./_sysv.ts";
+import { ANYBODY, trustOf } from "./_trust.ts";
 
 /** Opens a queue that exists. */
 export function connect(address: Address, direction: Direction, _options: ConnectOptions): Promise<Channel> {

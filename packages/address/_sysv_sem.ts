@@ -7,7 +7,8 @@ import type { KernelLimit } from "./limits.ts";
 import type { MakeOptions } from "./make.ts";
 import type { Semaphore } from "./semaphore.ts";
 import type { SetMember, SetStatus } from "./stat.ts";
-import { addressed, ANYBODY, newKeyOf, privateAddress, targetOf, trustOf } from "./_sysv.ts";
+import { addressed, newKeyOf, privateAddress, targetOf } from "./_sysv.ts";
+import { ANYBODY, trustOf } from "./_trust.ts";
 
 /** Creates a set. */
 export function make(address: Address, { mode, size, initial }: MakeOptions): Promise<string | undefined> {
@@ -52,6 +53,7 @@ export function openSemaphore(address: Address): Promise<Semaphore> {
     try {
       const member = set.at(Number(address.params.index ?? 0));
       return {
+        undoes: true,
         acquire: (count, options) => member.acquire(count, options),
         release: (count) => member.release(count),
         close: () => set.close(),

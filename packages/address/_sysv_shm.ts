@@ -11,7 +11,8 @@ import type { MakeOptions } from "./make.ts";
 import type { OpenMemoryOptions } from "./memory.ts";
 import type { MemoryStatus } from "./stat.ts";
 import { attachedBy } from "./_holders.ts";
-import { addressed, newKeyOf, privateAddress, targetOf, trustOf } from "./_sysv.ts";
+import { addressed, newKeyOf, privateAddress, targetOf } from "./_sysv.ts";
+import { trustOf } from "./_trust.ts";
 
 /** Creates memory. */
 export function make(address: Address, { mode, size }: MakeOptions): Promise<string | undefined> {

@@ -52,9 +52,10 @@ export function parseAddress(text: string): Address {
     const value = equals < 0 ? "" : decode(text, pair.slice(equals + 1));
     if (name in params) throw new AddressError(text, `"${name}" is given twice`);
     if (!Object.hasOwn(mechanism.params, name)) {
+      const others = Object.keys(mechanism.params).join(", ");
       throw new AddressError(
         text,
-        `"${scheme}:" has no parameter "${name}"; it has ${Object.keys(mechanism.params).join(", ")}`,
+        `"${scheme}:" has no parameter${others === "" ? "s" : ` "${name}"; it has ${others}`}`,
       );
     }
     const { accepts, expected } = mechanism.params[name]!;

@@ -26,9 +26,11 @@ Deno.test("parseAddress() takes an address apart and decodes it", () => {
   assertEquals({ ...parseAddress("sysv-shm:./table?proj=A").params }, { proj: "A" });
   assertEquals({ ...parseAddress("sysv-sem:?id=0&index=3").params }, { id: "0", index: "3" });
   assertEquals({ ...parseAddress("stdio:?framing=n%75l").params }, { framing: "nul" });
+  assertEquals(parseAddress("mq:/a%20b%25?priority=7").target, "/a b%");
+  assertEquals(parseAddress(`sem:/${"ä".repeat(125)}`).target.length, 126);
 });
 
-const ALL = "fifo:, sysv-msg:, sysv-sem:, sysv-shm:, stdio:";
+const ALL = "fifo:, sysv-msg:, sysv-sem:, sysv-shm:, mq:, sem:, shm:, mmap:, stdio:";
 
 const wrong: [address: string, reason: string][] = [
   ["", "it is empty; an address is like fifo:/path"],
@@ -65,6 +67,18 @@ const wrong: [address: string, reason: string][] = [
   ["sysv-msg:?id=-1", '"id" is "-1", and must be an id as ls shows it'],
   ["sysv-msg:1?send=0", '"send" is "0", and must be a type, from 1'],
   ["sysv-sem:1?allow-owner=me", '"allow-owner" is "me", and must be a user\'s number, or any'],
+  ["mq:jobs", "a name begins with its only slash: mq:/jobs"],
+  ["mq:", "a name begins with its only slash: mq:/jobs"],
+  ["sem:/", "a name begins with its only slash: sem:/busy"],
+  ["shm:/a/b", "a name begins with its only slash: shm:/table"],
+  ["shm:/..", "a name begins with its only slash: shm:/table"],
+  ["mq:/%2F", "a name begins with its only slash: mq:/jobs"],
+  [`sem:/${"ä".repeat(126)}`, "its name has 252 bytes behind the slash, the limit is 251"],
+  [`mq:/${"a".repeat(256)}`, "its name has 256 bytes behind the slash, the limit is 255"],
+  ["mq:/a?priority=32768", '"priority" is "32768", and must be a priority, from 0 to 32767'],
+  ["shm:/a?priority=1", '"shm:" has no parameter "priority"; it has allow-owner'],
+  ["mmap:", "it has no path"],
+  ["mmap:/a?x=1", '"mmap:" has no parameters'],
   ["sysv-sem:1?index=x", '"index" is "x", and must be a member of the set, from 0'],
 ];
 
@@ -99,10 +113,25 @@ Deno.test("what a mechanism does not have is an AddressError that says so", asyn
   );
   await assertRejects(() => make("stdio:"), AddressError, 'Cannot create "stdio:"');
   await assertRejects(() => stat("stdio:"), AddressError, 'Cannot look at "stdio:"');
-  for (const scheme of ["sysv-sem", "sysv-shm"]) {
-    await assertRejects(() => connect(`${scheme}:1`, { direction: "send" }), AddressError, "no messages");
-    await assertRejects(() => listen(`${scheme}:1`, { direction: "receive" }), AddressError, "no messages");
+  for (const object of ["sysv-sem:1", "sysv-shm:1", "sem:/a", "shm:/a", "mmap:/a"]) {
+    await assertRejects(() => connect(object as string, { direction: "send" }), AddressError, "no messages");
+    await assertRejects(
+      () => listen(object as string, { direction: "receive" }),
+      AddressError,
+      "no messages",
+    );
   }
+  await assertRejects(() => connect(parseAddress("mq:/a")), AddressError, "gets its own messages back");
+  await assertRejects(() => openMemory("sem:/a"), AddressError, '"sem:" has nothing to attach');
+  await assertRejects(
+    () => make("mq:/a", { size: 1 }),
+    AddressError,
+    '"mq:" has no size; it has mode, limit of messages and longest message',
+  );
+  for (const memory of ["shm:/a", "mmap:/a"]) {
+    await assertRejects(() => make(memory), AddressError, "it needs a size, in bytes");
+  }
+  await assertRejects(() => make("sem:/a", { initial: [1, 2] }), AddressError, "begins with one value");
   await assertRejects(() => openSemaphore("sysv-shm:1"), AddressError, '"sysv-shm:" has nothing to acquire');
   await assertRejects(() => openMemory("sysv-sem:1"), AddressError, '"sysv-sem:" has nothing to attach');
   await assertRejects(() => make("fifo:/a", { size: 1 }), AddressError, '"fifo:" has no size; it has mode');
@@ -126,6 +155,7 @@ Deno.test("what a mechanism does not have is an AddressError that says so", asyn
   );
   assertThrows(() => list(["pipe"]), AddressError, 'Cannot list "pipe": there is no such kind of object');
   assertThrows(() => list(["constructor"]), AddressError, "there is no such kind of object");
+  assertThrows(() => list(["mmap"]), AddressError, 'where? "mmap:/run" has those below /run');
   assertThrows(() => list(["fifo"]), AddressError, 'where? "fifo:/run" has those below /run');
   assertThrows(() => list(["sysv-msg:/run"]), AddressError, 'all of them are listed with "sysv-msg"');
 });
@@ -139,6 +169,10 @@ Deno.test("the types refuse a FIFO in both directions", () => {
     listen("fifo:/run/in", { direction: "both" });
     // @ts-expect-error semaphores carry no messages
     connect("sysv-sem:1");
+    // @ts-expect-error memory carries no messages
+    connect("mmap:/a");
+    // @ts-expect-error a queue has one direction
+    connect("mq:/jobs");
     connect("stdio:");
     connect("sysv-msg:1?send=1&receive=2");
     connect("fifo:/run/in", { direction: "send" });
@@ -151,6 +185,10 @@ Deno.test("schemes tells what help shows", () => {
     "sysv-msg:KEY",
     "sysv-sem:KEY",
     "sysv-shm:KEY",
+    "mq:/name",
+    "sem:/name",
+    "shm:/name",
+    "mmap:/path",
     "stdio:",
   ]);
   assertEquals(schemes[0]!.params.framing, "length|lines|nul|content-length|raw");

@@ -16,10 +16,15 @@ export interface ConnectOptions extends WaitOptions {
 }
 
 /** Addresses of mechanisms that go one way, known from their first letters. */
-export type OneWayAddress = `fifo:${string}`;
+export type OneWayAddress = `fifo:${string}` | `mq:${string}`;
 
 /** Addresses of objects that carry no messages, known from their first letters. */
-export type ObjectAddress = `sysv-sem:${string}` | `sysv-shm:${string}`;
+export type ObjectAddress =
+  | `sysv-sem:${string}`
+  | `sysv-shm:${string}`
+  | `sem:${string}`
+  | `shm:${string}`
+  | `mmap:${string}`;
 
 /** An address for a channel of both directions; in its place, the reason why there is none. */
 export type TwoWayAddress<A extends string> = A extends OneWayAddress

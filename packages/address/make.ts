@@ -9,6 +9,10 @@ export interface MakeOptions {
   mode?: number | undefined;
   /** The most bytes that a queue holds; the system's limit unless told. */
   maxBytes?: number | undefined;
+  /** The most messages in a queue; the system's default unless told. */
+  maxMessages?: number | undefined;
+  /** The longest message of a queue in bytes; the system's default unless told. */
+  maxMessageSize?: number | undefined;
   /** Bytes of memory, which has to be told; or the number of semaphores in a set, 1 unless told. */
   size?: number | undefined;
   /** The value that each semaphore begins with, or the value of each; 0 unless told. */
@@ -40,9 +44,10 @@ export async function make(address: string | Address, options: MakeOptions = {})
   const { makes } = findMechanism(parsed.scheme)!;
   for (const name of Object.keys(options) as (keyof MakeOptions)[]) {
     if (options[name] !== undefined && !makes.includes(name)) {
+      const has = makes.map((made) => NAMES[made]).join(", ").replace(/, ([^,]+)$/, " and $1");
       throw new AddressError(
         parsed.text,
-        `"${parsed.scheme}:" has no ${NAMES[name]}; it has ${makes.map((made) => NAMES[made]).join(" and ")}`,
+        `"${parsed.scheme}:" has no ${NAMES[name]}; it has ${has}`,
         "create",
       );
     }
@@ -53,6 +58,8 @@ export async function make(address: string | Address, options: MakeOptions = {})
 const NAMES: Readonly<Record<keyof MakeOptions, string>> = {
   mode: "mode",
   maxBytes: "limit of bytes",
+  maxMessages: "limit of messages",
+  maxMessageSize: "longest message",
   size: "size",
   initial: "initial value",
 };

@@ -10,7 +10,9 @@
 import type { SyncChannel } from "@ipc/core";
 import { Fifo, mkfifo } from "@ipc/fifo";
 import { parentChannel, spawnWithChannel } from "@ipc/pipe";
+import { mappedFile, sharedMemory } from "./_meetings/mapped.ts";
 import * as memory from "./_meetings/memory.ts";
+import * as namedQueues from "./_meetings/named_queues.ts";
 import * as queues from "./_meetings/queues.ts";
 import * as semaphores from "./_meetings/semaphores.ts";
 
@@ -79,4 +81,7 @@ export const meetings: readonly Meeting[] = [
   { name: "sysv-msg", endDetectable: false, ...queues },
   { name: "sysv-shm", ...memory },
   { name: "sysv-sem", ...semaphores },
+  { name: "mq", ...namedQueues },
+  { name: "posix-shm", ...sharedMemory },
+  { name: "mmap", ...mappedFile },
 ];

@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type Bytes, RemovedError, type SyncChannel } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { type FarEnd, type Meeting, meetings } from "./meeting.ts";
+import { waitsEnded } from "./testdata/waits.ts";
 import { warmUpWaiting } from "../sysv/_waiting/mod.ts";
 
 await warmUpWaiting();
@@ -42,6 +43,7 @@ class Far implements FarEnd, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.process?.status;
+    await waitsEnded();
     Deno.removeSync(this.folder, { recursive: true });
   }
 }
@@ -62,6 +64,15 @@ function messagesFor({ maxMessageSize }: SyncChannel): Bytes[] {
 
 /** A pipe starts the far end itself, and has tests of its own. */
 const started = meetings.filter(({ name }) => name !== "pipe");
+
+/** What a process has open or mapped of that which meetings make. */
+function ownNames(pid: number): string[] {
+  const open = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => {
+    return Deno.readLinkSync(`/proc/${pid}/fd/${name}`);
+  });
+  const mapped = Deno.readTextFileSync(`/proc/${pid}/maps`).split("\n");
+  return [...open, ...mapped].filter((text) => /\/ipc-[0-9a-f-]{36}/.test(text));
+}
 
 for (const meeting of started) {
   Deno.test(`${meeting.name}: what is sent to another process comes back, and the end goes there and back`, async () => {
@@ -87,7 +98,10 @@ for (const meeting of started) {
   });
 }
 
-for (const meeting of meetings.filter(({ name }) => name.startsWith("sysv-"))) {
+/** A FIFO has a far end of the kernel's. */
+const watched = started.filter(({ name }) => name !== "fifo");
+
+for (const meeting of watched) {
   Deno.test(`${meeting.name}: a far end that is killed is noticed, by who receives and by who sends`, async () => {
     await using far = new Far(meeting);
     using channel = await soon(meeting.near(far));
@@ -104,32 +118,54 @@ for (const meeting of meetings.filter(({ name }) => name.startsWith("sysv-"))) {
   });
 
   Deno.test(`${meeting.name}: a near end that is killed takes the far end and all objects with it`, async () => {
-    using folder = { path: Deno.makeTempDirSync(), [Symbol.dispose]: () => Deno.removeSync(folder.path) };
-    const near = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--no-check", program, "near", meeting.name, folder.path],
-      stdin: "null",
-      stdout: "piped",
-    }).spawn();
-    const output = near.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    try {
-      while (!text.includes("met\n")) {
-        const { value, done } = await soon(output.read());
-        assert(!done, "the near end has ended");
-        text += value;
-      }
-    } finally {
-      near.kill("SIGKILL");
-      await near.status;
-    }
-    // The far end has the other end of this pipe.
-    while (!(await soon(output.read())).done);
+    await killedNear("near", meeting, "met", (pid) => {
+      // Nothing that it holds of POSIX has a name by now.
+      for (const name of ownNames(pid)) assertMatch(name, / \(deleted\)$/);
+    });
   });
 
+  Deno.test(`${meeting.name}: the same where it is killed before the far end has come`, async () => {
+    await killedNear("alone", meeting, "late");
+  });
+
+  // Queues do not wait for who receives from them.
+  const waits = !["sysv-msg", "mq"].includes(meeting.name);
+  if (!waits) continue;
   Deno.test(`${meeting.name}: a far end that does not come leaves nothing behind`, async () => {
-    if (meeting.endDetectable === false) return;
     await using far = new Far(meeting);
     far.start = () => new Deno.Command("false", { stdin: "null" }).spawn().status;
     await assertRejects(() => soon(meeting.near(far)), Error, "the far end has ended");
   });
+}
+
+/** Starts a near end, kills it when one of the two ends has said a word, and waits until both have ended. */
+async function killedNear(
+  end: string,
+  { name }: Meeting,
+  word: string,
+  look = (_pid: number) => {},
+): Promise<void> {
+  const folder = Deno.makeTempDirSync();
+  const near = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--no-check", program, end, name, folder],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const output = near.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  try {
+    while (!text.includes(`${word}\n`)) {
+      const { value, done } = await soon(output.read());
+      assert(!done, "the near end has ended");
+      text += value;
+    }
+    look(near.pid);
+  } finally {
+    near.kill("SIGKILL");
+    await near.status;
+  }
+  // The far end has the other end of this pipe.
+  while (!(await soon(output.read())).done);
+  // Empty, as it was.
+  Deno.removeSync(folder);
 }

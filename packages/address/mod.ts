@@ -1,5 +1,5 @@
 /**
- * Channels and other objects from addresses: `fifo:/run/in`, `sysv-msg:0x4d2`, `stdio:`.
+ * Channels and other objects from addresses: `fifo:/run/in`, `mq:/jobs`, `sysv-msg:0x4d2`, `stdio:`.
  *
  * {@linkcode connect} opens what exists at an address, {@linkcode listen} creates what is missing and stays
  * while others come and go; {@linkcode make}, {@linkcode remove} and {@linkcode stat} are about the object
@@ -13,6 +13,10 @@
  * | `sysv-msg:0x4d2` | a System V message queue; `?send=1&receive=2` for messages of a type |
  * | `sysv-sem:0x4d2` | a System V semaphore set; `?index=1` for another member than the first |
  * | `sysv-shm:0x4d2` | System V shared memory |
+ * | `mq:/name` | a POSIX message queue; `?priority=9` for messages that are sent |
+ * | `sem:/name` | a POSIX semaphore |
+ * | `shm:/name` | POSIX shared memory |
+ * | `mmap:/path` | a file mapped into memory |
  * | `stdio:` | this process's standard input and output, one message a line |
  *
  * @example

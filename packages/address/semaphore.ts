@@ -4,15 +4,21 @@ import { actionOf } from "./_drivers.ts";
 
 /** How a semaphore is acquired. */
 export interface AcquireOptions extends WaitOptions {
-  /** Whether the kernel gives back what was acquired when this process ends, however it ends; false unless told. */
+  /**
+   * Whether the kernel gives back what was acquired when this process ends, however it ends, which it does only where
+   * `undoes` is true; false unless told.
+   */
   undo?: boolean | undefined;
 }
 
 /** What is acquired and released, whatever its mechanism. */
 export interface Semaphore extends Disposable {
+  /** Whether the kernel can give back what a process has acquired when it ends: System V has that, POSIX has not. */
+  readonly undoes: boolean;
   /**
-   * Takes `count` units, 1 unless told, and waits until they are there.
+   * Takes `count` units, 1 unless told, all at once, and waits until they are there.
    *
+   * @throws {AddressError} if the mechanism has no `undo`, or takes one unit at a time, as POSIX does.
    * @throws {TimeoutError} if they were not within `timeout`.
    * @throws {RemovedError} if somebody removed the semaphore.
    */

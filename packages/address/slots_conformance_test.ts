@@ -1,5 +1,5 @@
 import { channelConformance, leakCheck } from "@ipc/core/testing";
-import { openMemory, openSemaphores } from "./testdata/slots_pair.ts";
+import { openMapped, openMemory, openSemaphores } from "./testdata/slots_pair.ts";
 import { warmUpWaiting } from "../sysv/_waiting/mod.ts";
 
 await warmUpWaiting();
@@ -19,4 +19,11 @@ channelConformance("semaphores alone", openSemaphores, {
   ...options,
   capacity: 16 * 2048,
   childScript: { module, export: "openSemaphores" },
+});
+
+channelConformance("a mapped file with POSIX semaphores in it", openMapped, {
+  ...options,
+  capacity: 4096 * 1024,
+  duplex: true,
+  childScript: { module, export: "openMapped" },
 });

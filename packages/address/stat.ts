@@ -1,3 +1,4 @@
+import type { ListedObject, ListedSemaphore, ListedSharedMemory } from "@ipc/posix";
 import type { ListedMemory, MessageQueueStatus, SemaphoreSetStatus } from "@ipc/sysv";
 import { type Address, parseAddress } from "./address.ts";
 import { actionOf } from "./_drivers.ts";
@@ -61,12 +62,70 @@ export interface MemoryStatus extends Addressed<"sysv-shm">, ListedMemory {
   readonly holders?: readonly number[];
 }
 
+/** What can be seen of a POSIX message queue; of one that this user may not read, in less. */
+export interface NamedQueueStatus extends Addressed<"mq">, ListedObject {
+  /** Messages in the queue now (mq_curmsgs). */
+  readonly messages?: number;
+  /** The most messages in the queue (mq_maxmsg). */
+  readonly maxMessages?: number;
+  /** The longest message in bytes (mq_msgsize). */
+  readonly maxMessageSize?: number;
+  /** Bytes of all messages in the queue (QSIZE). */
+  readonly bytes?: number | undefined;
+  /** The process that is to be notified (NOTIFY_PID). */
+  readonly notifiedPid?: number | undefined;
+  /** Ids of the processes that have it open for receiving, as far as this user may see; left out in a list. */
+  readonly readers?: readonly number[];
+  /** Ids of the processes that have it open for sending, as far as this user may see; left out in a list. */
+  readonly writers?: readonly number[];
+}
+
+/** What can be seen of a POSIX semaphore. */
+export interface NamedSemaphoreStatus extends Addressed<"sem">, ListedSemaphore {
+  /** Ids of the processes that have it open, as far as this user may see; left out in a list. */
+  readonly holders?: readonly number[];
+}
+
+/** What can be seen of POSIX shared memory. */
+export interface NamedMemoryStatus extends Addressed<"shm">, ListedSharedMemory {
+  /** Ids of the processes that have it mapped, as far as this user may see; left out in a list. */
+  readonly holders?: readonly number[];
+}
+
+/** What can be seen of a mapped file. */
+export interface MappedFileStatus extends Addressed<"mmap"> {
+  /** Its path. */
+  readonly path: string;
+  /** The owner's user id (st_uid). */
+  readonly uid: number;
+  /** The owner's group id (st_gid). */
+  readonly gid: number;
+  /** Permission bits (st_mode). */
+  readonly mode: number;
+  /** Its inode's number (st_ino). */
+  readonly inode: number;
+  /** Its length in bytes (st_size). */
+  readonly size: number;
+  /** When it was written last, as far as the system has noticed (st_mtime). */
+  readonly modifyTime?: Date;
+  /** Ids of the processes that have it mapped, as far as this user may see. */
+  readonly holders: readonly number[];
+}
+
 /** What can be seen of an object without disturbing those who use it; `type` tells which. */
-export type ObjectStatus = FifoStatus | QueueStatus | SetStatus | MemoryStatus;
+export type ObjectStatus =
+  | FifoStatus
+  | QueueStatus
+  | SetStatus
+  | MemoryStatus
+  | NamedQueueStatus
+  | NamedSemaphoreStatus
+  | NamedMemoryStatus
+  | MappedFileStatus;
 
 /**
- * Looks at the object of an address and disturbs nobody who uses it. Looking for the users of FIFOs and memory
- * takes `--allow-all`; of System V objects everybody may see all else, whatever their mode.
+ * Looks at the object of an address and disturbs nobody who uses it. Looking for its users takes `--allow-all`;
+ * everybody may see all else, whatever the mode, but for what is in a POSIX queue and the values of semaphores.
  *
  * @throws {AddressError} if the address cannot be read, or its mechanism has no objects.
  * @throws {NotFoundError} if there is nothing.

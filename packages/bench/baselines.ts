@@ -1,11 +1,15 @@
 /** What the mechanisms are measured against in C. A new mechanism adds a row. */
 
+import type { Case, ChartName } from "../cli/bench/contestant.ts";
+
 /** A mechanism's counterpart in C, and how it should compare. */
 export interface Baseline {
   /** The mechanism. */
   readonly name: string;
   /** The program under `c`, without its ending. */
   readonly program: string;
+  /** What it can do. */
+  readonly cases: readonly Case[];
   /** Whether its far end and ours understand each other; then ours are measured against blocking C as well. */
   readonly mixes: boolean;
   /** At most so many times C's figure where lower is better, at least where higher is; by chart and case. */
@@ -13,15 +17,50 @@ export interface Baseline {
 }
 
 /** Goals by chart and case. */
-export type Goals = Readonly<Record<string, Readonly<Record<string, number>>>>;
+export type Goals = Readonly<Partial<Record<ChartName, Readonly<Record<string, number>>>>>;
 
-const streamGoals: Goals = {
-  roundTrip: { sync: 1.2 },
-  messages: { sync: 0.8, "not awaiting": 1, batches: 3 },
-};
+const queueCases: readonly Case[] = [
+  { chart: "roundTrip", name: "C", test: "trip" },
+  { chart: "messages", name: "C", test: "pull" },
+  { chart: "bandwidth4KiB", name: "C", test: "pull" },
+];
+
+const streamCases: readonly Case[] = [
+  ...queueCases,
+  { chart: "messages", name: "C, a read for each", test: "pull-frames" },
+  { chart: "bandwidth64KiB", name: "C", test: "pull" },
+  { chart: "bandwidth1MiB", name: "C", test: "pull" },
+];
+
+const semaphoreCases: readonly Case[] = [{ chart: "semaphores", name: "C", test: "trip" }];
+
+const stream = {
+  program: "stream",
+  cases: streamCases,
+  mixes: true,
+  goals: { roundTrip: { sync: 1.2 }, messages: { sync: 0.8, "not awaiting": 1, batches: 3 } },
+} as const;
+
+const queue = {
+  cases: queueCases,
+  goals: { roundTrip: { sync: 1.2 }, messages: { sync: 0.85 } },
+} as const;
+
+const semaphores = {
+  cases: semaphoreCases,
+  mixes: false,
+  goals: { semaphores: { sync: 1.25 } },
+} as const;
+
+const memoryCases: readonly Case[] = [{ chart: "memory", name: "C", test: "words" }];
 
 /** Every counterpart. */
 export const baselines: readonly Baseline[] = [
-  { name: "pipe", program: "stream", mixes: true, goals: streamGoals },
-  { name: "fifo", program: "stream", mixes: true, goals: streamGoals },
+  { name: "pipe", ...stream },
+  { name: "fifo", ...stream },
+  { name: "sysv-msg", program: "sysv", mixes: true, ...queue },
+  { name: "mq", program: "posix", mixes: true, ...queue },
+  { name: "sysv-semaphores", program: "sysv", ...semaphores },
+  { name: "posix-semaphores", program: "posix", ...semaphores },
+  { name: "memory", program: "memory", cases: memoryCases, mixes: false, goals: {} },
 ];

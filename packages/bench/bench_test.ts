@@ -1,12 +1,17 @@
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { mechanismNames } from "../cli/bench/own.ts";
 import { run } from "../cli/bench/run.ts";
 import type { Report } from "../cli/bench/report.ts";
+import { baselines } from "./baselines.ts";
 import { invite } from "./field.ts";
 
 const main = new URL("./main.ts", import.meta.url).pathname;
 // The test runs on the stand-ins for @std or on the real packages, and so does what it starts.
 const config = import.meta.resolve("@std/assert").startsWith("file:") ? ".deno.offline.json" : "deno.json";
 const configPath = new URL(`../../${config}`, import.meta.url).pathname;
+
+/** For a queue of 8 KiB. */
+const tooLong: readonly string[] = ["bandwidth64KiB", "bandwidth1MiB"];
 
 async function bench(args: readonly string[], env: Record<string, string> = {}) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -21,7 +26,8 @@ async function bench(args: readonly string[], env: Record<string, string> = {}) 
 Deno.test("invite(): everyone who is here answers every question, the others are named", async () => {
   const folder = await Deno.makeTempDir({ prefix: "ipc-test-" });
   try {
-    const field = await invite(["pipe"], folder);
+    const names = mechanismNames.filter((name) => baselines.some((baseline) => baseline.name === name));
+    const field = await invite(names, folder);
     const report = await run({
       ...field,
       rounds: 1,
@@ -32,7 +38,9 @@ Deno.test("invite(): everyone who is here answers every question, the others are
     const known = new Set(field.missing.map(({ what }) => what));
     assertEquals(report.missing.filter(({ what }) => !known.has(what) && what !== "pinned to one CPU"), []);
     for (const contestant of field.contestants) {
+      const queue = ["sysv-msg", "mq"].includes(contestant.subject);
       for (const { chart, name } of contestant.cases) {
+        if (queue && tooLong.includes(chart)) continue;
         const found = report.results.find((each) => {
           return each.mode === "free" && each.subject === contestant.subject &&
             each.kind === contestant.kind &&
@@ -40,12 +48,13 @@ Deno.test("invite(): everyone who is here answers every question, the others are
         });
         assert(found !== undefined, `${contestant.subject}, ${chart}, ${name}`);
         assertGreater(found.best, 0);
-        assertGreater(found.cpu, 0);
+        if (chart !== "idle") assertGreater(found.cpu!, 0);
       }
     }
-    for (const each of report.results.filter(({ kind }) => kind === "ours")) {
+    for (const each of report.results.filter(({ kind, chart }) => kind === "ours" && chart !== "idle")) {
       assertEquals(each.toC !== undefined, "cc" in field.versions);
-      assertGreater(each.toPeers!["Deno.connect, unix"]!, 0);
+      if (each.chart === "memory") assertGreater(each.toPeers!["memory of its own"]!, 0);
+      else if (each.chart !== "semaphores") assertGreater(each.toPeers!["Deno.connect, unix"]!, 0);
     }
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -1,19 +1,11 @@
 /** Everyone whom the mechanisms of this library are measured against: C, and other ways. */
 
-import type { Case, ChartName, Contestant } from "../cli/bench/contestant.ts";
+import type { Case, Contestant } from "../cli/bench/contestant.ts";
 import { ownContestant, workerCommand } from "../cli/bench/own.ts";
 import type { Missing } from "../cli/bench/report.ts";
 import type { Field } from "../cli/bench/verb.ts";
 import { type Baseline, baselines, type Goals } from "./baselines.ts";
 import { findPeers, findProgram, type Program } from "./peers.ts";
-
-const cCases: readonly Case[] = [
-  { chart: "roundTrip", name: "C", test: "trip" },
-  { chart: "messages", name: "C", test: "pull" },
-  { chart: "messages", name: "C, a read for each", test: "pull-frames" },
-  { chart: "bandwidth64KiB", name: "C", test: "pull" },
-  { chart: "bandwidth1MiB", name: "C", test: "pull" },
-];
 
 /** Ours at one end, blocking C at the other. */
 const mixedCases: readonly Case[] = [
@@ -46,7 +38,11 @@ export async function invite(names: readonly string[], folder: string): Promise<
   return { contestants: [...contestants, ...peers], versions, missing };
 }
 
-function withC(own: Contestant, { name, mixes, goals }: Baseline, program: string): Contestant[] {
+function withC(
+  own: Contestant,
+  { name, mixes, cases: cCases, goals }: Baseline,
+  program: string,
+): Contestant[] {
   const c: Contestant = { subject: name, kind: "c", command: program, args: ["near", name], cases: cCases };
   // A peer in C wakes us as a peer of ours that blocks does, only sooner.
   const cases = own.cases.filter(({ test }) => !mixes || test !== "trip-wake");
@@ -58,7 +54,7 @@ function withC(own: Contestant, { name, mixes, goals }: Baseline, program: strin
 }
 
 function withGoal(each: Case, goals: Goals): Case {
-  const goal = goals[each.chart satisfies ChartName]?.[each.name];
+  const goal = goals[each.chart]?.[each.name];
   return { ...each, ...goal !== undefined && { goal } };
 }
 

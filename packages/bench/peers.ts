@@ -10,6 +10,8 @@ interface Peer {
   /** The program that it needs. */
   readonly program: "Deno" | "Node" | "Python";
   readonly args: readonly string[];
+  /** What it can do; the same as others of its program, unless told. */
+  readonly cases?: readonly Case[];
 }
 
 /** What else is needed, and how it tells its version. Deno puts itself into PATH as `node` where there is none. */
@@ -19,6 +21,14 @@ const programs = {
 } as const;
 
 const file = (name: string) => new URL(`./peers/${name}`, import.meta.url).pathname;
+
+/** Memory that nobody else sees. */
+const ownMemory: Peer = {
+  subject: "memory of its own",
+  program: "Deno",
+  args: [...workerCommand().args, "near", "own-memory"],
+  cases: [{ chart: "memory", name: "blocking", test: "words" }],
+};
 
 function denoPeer(name: string): string[] {
   const { command } = workerCommand();
@@ -33,12 +43,14 @@ const peers: readonly Peer[] = [
   { subject: "Node IPC, advanced", program: "Node", args: [file("node_ipc.mjs"), "advanced"] },
   { subject: "Node MessagePort", program: "Node", args: [file("node_port.mjs")] },
   { subject: "Python Pipe", program: "Python", args: [file("python_pipe.py")] },
+  ownMemory,
 ];
 
 function cases(trip: string, pull: string, name: string): Case[] {
   return [
     { chart: "roundTrip", name, test: trip },
     { chart: "messages", name, test: pull },
+    { chart: "bandwidth4KiB", name, test: pull },
     { chart: "bandwidth64KiB", name, test: pull },
     { chart: "bandwidth1MiB", name, test: pull },
   ];
@@ -66,9 +78,9 @@ export async function findPeers(): Promise<{
     versions[name] = found.version;
     paths[name] = found.path;
   }
-  const contestants = peers.flatMap(({ subject, program, args }): Contestant[] => {
+  const contestants = peers.flatMap(({ subject, program, args, cases = casesOf[program] }): Contestant[] => {
     const command = paths[program];
-    if (command !== undefined) return [{ subject, kind: "peer", command, args, cases: casesOf[program] }];
+    if (command !== undefined) return [{ subject, kind: "peer", command, args, cases }];
     missing.push({ what: subject, why: `there is no ${programs[program as "Node" | "Python"].command}` });
     return [];
   });

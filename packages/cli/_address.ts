@@ -1,6 +1,6 @@
 /** Addresses as verbs are given them, and what to do where there is nothing, or something that is not trusted. */
 
-import { type Address, parseAddress, type Scheme, schemes } from "@ipc/address";
+import { type Address, formatAddress, parseAddress, type Scheme, schemes } from "@ipc/address";
 import { NotFoundError, UntrustedError } from "@ipc/core";
 import { AddressFailure, type Hint, UsageError } from "./_failure.ts";
 
@@ -28,7 +28,12 @@ export function withParam(
   if (value === undefined) return address;
   if (schemeOf(address).params[name] === undefined) throw new UsageError(`${address.text} has no ${what}`);
   if (name in address.params) throw new UsageError(`the address says ?${name}=; leave out --${option}`);
-  return { ...address, params: { ...address.params, [name]: String(value) } };
+  const { text, scheme, target, params } = address;
+  try {
+    return { ...parseAddress(formatAddress(scheme, target, { ...params, [name]: String(value) })), text };
+  } catch (error) {
+    throw new AddressFailure(text, error);
+  }
 }
 
 /** What to do about errors with an object; `orElse` where there is another way to create it. */

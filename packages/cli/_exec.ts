@@ -21,6 +21,11 @@ const SIGPIPE = 13;
 const SIG_DFL = 0n;
 const SIG_IGN = 1n;
 
+/** Ignores a signal, here and in every program that is started from here. */
+export function ignoreSignal(number: number): void {
+  libc.signal(number, SIG_IGN);
+}
+
 /**
  * Makes this process another program, found in the PATH, which ignores these signals.
  *
@@ -32,10 +37,10 @@ export function exec(command: readonly string[], ignored: readonly number[]): ne
   const pointers = words.map((word) => Deno.UnsafePointer.value(Deno.UnsafePointer.of(word)));
   const argv = BigUint64Array.from([...pointers, 0n]);
   libc.signal(SIGPIPE, SIG_DFL);
-  for (const number of ignored) libc.signal(number, SIG_IGN);
+  for (const number of ignored) ignoreSignal(number);
   libc.execvp(words[0]!, argv);
   const code = errno();
-  libc.signal(SIGPIPE, SIG_IGN);
+  ignoreSignal(SIGPIPE);
   throw new Failed(
     code === ERRNO.ENOENT ? `there is no command "${command[0]}"` : `${command[0]}: ${describeErrno(code)}`,
     code === ERRNO.ENOENT ? STATUS.noCommand : STATUS.notRun,

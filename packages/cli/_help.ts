@@ -11,7 +11,7 @@ import { usage, type VerbEntry, verbs } from "./_verbs.ts";
 const PARAMETERS = [
   `how messages are marked: ?framing=${schemes.find(({ params }) => params.framing)?.params.framing}`,
   "KEY is decimal, 0x or 0 octal; with ftok /path?proj=65; by its id ?id=42, as ls shows it",
-  "types of a queue's messages: ?send=1&receive=2; whose objects to trust: ?allow-owner=UID or any",
+  "types of messages: ?send=1&receive=2; their priority: ?priority=9; whom to trust: ?allow-owner=UID",
 ];
 
 /** The help of the command. */

@@ -2,6 +2,7 @@
 
 import { Interrupted, type Io, type Output, OutputClosed } from "./io.ts";
 import { exec } from "./_exec.ts";
+import { passOn, start } from "./_run.ts";
 
 /** Signals that ask a program to end, with their numbers. */
 const SIGNALS: readonly (readonly [Deno.Signal, number])[] = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]];
@@ -19,16 +20,25 @@ export function takeProcess(): Process {
   const abort = new AbortController();
   const ignored = ignoredSignals();
   const isIgnored = (number: number) => (ignored & (1n << BigInt(number - 1))) !== 0n;
+  const numbersIgnored = () => SIGNALS.map(([, number]) => number).filter(isIgnored);
   const listeners = new Map<Deno.Signal, () => void>();
+  const listen = (name: Deno.Signal, listener: () => void) => {
+    Deno.addSignalListener(name, listener);
+    listeners.set(name, listener);
+  };
+  /** What runs in the place of this process. */
+  let program: Deno.ChildProcess | undefined;
   for (const [name, number] of SIGNALS) {
     // What nohup, or a shell that starts us in the background, has told us to ignore stays ignored: by a
     // listener, for the first one of any signal makes Deno catch them all.
-    const listener = isIgnored(number) ? () => {} : () => {
-      if (abort.signal.aborted) Deno.exit(128 + number);
-      abort.abort(new Interrupted(name, number));
-    };
-    Deno.addSignalListener(name, listener);
-    listeners.set(name, listener);
+    listen(
+      name,
+      isIgnored(number) ? () => {} : () => {
+        if (program !== undefined) return passOn(name, program);
+        if (abort.signal.aborted) Deno.exit(128 + number);
+        abort.abort(new Interrupted(name, number));
+      },
+    );
   }
   const io: Io = {
     get stdin() {
@@ -38,7 +48,15 @@ export function takeProcess(): Process {
     stderr: outputOf(Deno.stderr),
     become: (command) => {
       for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
-      return exec(command, SIGNALS.map(([, number]) => number).filter(isIgnored));
+      return exec(command, numbersIgnored());
+    },
+    run: async (command) => {
+      const running = program = start(command, numbersIgnored());
+      // It would end this process, and not what runs.
+      listen("SIGQUIT", () => passOn("SIGQUIT", running));
+      const { code, signal } = await running.status;
+      if (signal !== null) abort.abort(new Interrupted(signal, code - 128));
+      return code;
     },
     signal: abort.signal,
   };

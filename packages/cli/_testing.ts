@@ -119,7 +119,9 @@ export async function made(
   scheme: string,
   options: MakeOptions = {},
 ): Promise<{ readonly address: string } & AsyncDisposable> {
-  const address = await make(`${scheme}:${formatKey(stableKey(`test ${crypto.randomUUID()}`))}`, options);
+  const name = `ipc-test-${crypto.randomUUID()}`;
+  const object = scheme.startsWith("sysv-") ? formatKey(stableKey(name)) : `/${name}`;
+  const address = await make(`${scheme}:${object}`, options);
   return { address, [Symbol.asyncDispose]: () => remove(address).catch(() => {}) };
 }
 

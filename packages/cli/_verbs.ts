@@ -91,13 +91,13 @@ export const verbs: readonly VerbEntry[] = [
   {
     name: "read",
     operands: "ADDRESS",
-    summary: "print the bytes of shared memory",
+    summary: "print the bytes of shared memory, or of a mapped file",
     load: () => import("./verbs/read.ts"),
   },
   {
     name: "write",
     operands: "ADDRESS",
-    summary: "write standard input into shared memory",
+    summary: "write standard input into shared memory, or a mapped file",
     load: () => import("./verbs/write.ts"),
   },
   {

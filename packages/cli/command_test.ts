@@ -74,6 +74,8 @@ Deno.test("--version tells the version of the package", async () => {
 const KEY = "a key is decimal, 0x hexadecimal or 0 octal, and a path begins with / or ./";
 const ALL = schemes.map(({ scheme }) => `${scheme}:`).join(", ");
 
+const KINDS = "sysv-msg, sysv-sem, sysv-shm, mq, sem, shm, fifo, mmap";
+
 const wrong: [args: string[], stderr: string][] = [
   [["rcv"], 'there is no verb "rcv"; did you mean "recv"?'],
   [["brigde", "a", "b"], 'there is no verb "brigde"; did you mean "bridge"?'],
@@ -134,7 +136,23 @@ const wrong: [args: string[], stderr: string][] = [
     'make: --initial: "1," is not a number from 0, nor several like 1,0,5',
   ],
   [["make", "sysv-msg:?id=1"], "make sysv-msg:?id=1: ids are given by the system; give a key"],
-  [["ls", "pipe"], "ls pipe: there is no such kind of object; there are sysv-msg, sysv-sem, sysv-shm, fifo"],
+  [["ls", "pipe"], `ls pipe: there is no such kind of object; there are ${KINDS}`],
+  [["ls", "mmap"], 'ls mmap: where? "mmap:/run" has those below /run'],
+  [["send", "mq:jobs", "x"], "send mq:jobs: a name begins with its only slash: mq:/jobs"],
+  [
+    ["send", "mq:/a", "x", "--priority", "40000"],
+    'send mq:/a: "priority" is "40000", and must be a priority, from 0 to 32767',
+  ],
+  [["recv", "mq:/a", "--type", "3"], "recv: mq:/a has no messages with a type"],
+  [["acquire", "sem:/a", "--index", "1"], "acquire: sem:/a has no semaphores with an index"],
+  [["acquire", "sem:a/b"], "acquire sem:a/b: a name begins with its only slash: sem:/busy"],
+  [["make", "shm:/a"], "make shm:/a: it needs a size, in bytes"],
+  [["make", "mmap:/a"], "make mmap:/a: it needs a size, in bytes"],
+  [
+    ["make", "mq:/a", "--max-bytes", "1"],
+    'make mq:/a: "mq:" has no limit of bytes; it has mode, limit of messages and longest message',
+  ],
+  [["make", "sem:/a", "--initial", "1,2"], "make sem:/a: it is one semaphore, and begins with one value"],
   [["ls", "fifo"], 'ls fifo: where? "fifo:/run" has those below /run'],
   [["limits", "x"], 'limits: "x" is one too many; usage: ipc limits'],
 ];

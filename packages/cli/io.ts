@@ -11,6 +11,11 @@ export interface Io {
    * inside a program that goes on.
    */
   readonly become?: (command: readonly string[]) => never;
+  /**
+   * Runs another program with this process's streams, passes signals on to it, and gives its exit status; the process
+   * then ends as the program did. Absent where `become` is.
+   */
+  readonly run?: (command: readonly string[]) => Promise<number>;
   /** Ends every wait. Where its reason is an {@linkcode Interrupted}, the command ends without a word. */
   readonly signal: AbortSignal;
 }

@@ -1,7 +1,7 @@
 /** How it looks on a terminal: a real one, as tmux has it. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { exists, folder, install, ipc, until } from "./_testing.ts";
+import { exists, folder, install, ipc, made, until } from "./_testing.ts";
 
 const ignore = !new Deno.Command("sh", { args: ["-c", "command -v tmux"], stdout: "null" }).outputSync()
   .success;
@@ -22,7 +22,7 @@ class Terminal implements AsyncDisposable {
       "-x",
       "100",
       "-y",
-      "40",
+      "50",
       `exec env PATH=${dir}:$PATH PS1= sh`,
     );
   }
@@ -112,3 +112,50 @@ Deno.test({
     await until(() => !exists(to));
   },
 });
+
+Deno.test({
+  name:
+    "on a terminal Ctrl-C reaches a command under a POSIX semaphore once, and the semaphore is given back",
+  ignore,
+  async fn() {
+    using dir = folder();
+    await using terminal = new Terminal(dir.path);
+    await using semaphore = await made("sem", { initial: 1 });
+    const value = async () => JSON.parse((await ipc(["stat", semaphore.address, "--json"])).stdout).value;
+    Deno.writeTextFileSync(
+      `${dir.path}/script`,
+      `trap 'n=$((n + 1))' INT; echo up; until [ "$n" ]; do sleep 0.05; done; sleep 0.3; echo "caught $n"`,
+    );
+    terminal.type(`clear; ipc with ${semaphore.address} -- sh ${dir.path}/script; echo status $?`, "Enter");
+    await until(() => /^up$/m.test(terminal.screen()));
+    assertEquals(await value(), 0);
+    terminal.type("C-c");
+    await until(() => /^status/m.test(terminal.screen()));
+    assertMatch(terminal.screen(), /^\^?C?caught 1\nstatus 0$/m);
+    assertEquals(await value(), 1);
+
+    const long = `sleep 60.${Deno.pid}`;
+    terminal.type(
+      `clear; for i in 1 2; do ipc with ${semaphore.address} -- ${long}; done; echo lo''op`,
+      "Enter",
+    );
+    await until(() => isRunning(long));
+    terminal.type("C-c");
+    await until(async () => await value() === 1);
+    terminal.type("echo sti''ll", "Enter");
+    await until(() => terminal.screen().includes("still"));
+    assert(!terminal.screen().includes("loop"), "the loop ends as well");
+  },
+});
+
+/** Whether there is a process of this command, whatever its path. */
+function isRunning(command: string): boolean {
+  return [...Deno.readDirSync("/proc")].some(({ name }) => {
+    try {
+      const words = /^\d+$/.test(name) ? Deno.readTextFileSync(`/proc/${name}/cmdline`) : "";
+      return words.replace(/^.*\//, "") === `${command.replaceAll(" ", "\0")}\0`;
+    } catch {
+      return false;
+    }
+  });
+}

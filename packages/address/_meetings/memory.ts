@@ -4,8 +4,10 @@ import { type Bytes, IPC_PRIVATE, LayoutMismatchError, type SyncChannel } from "
 import type { Mapping } from "@ipc/core/sys";
 import { SemaphoreSet, SharedMemory } from "@ipc/sysv";
 import type { FarEnd } from "../meeting.ts";
+import { met } from "./arrival.ts";
 import { removeAll } from "./remove_all.ts";
-import { arrival, semaphoresFor, slotChannel, type Slots } from "./slots.ts";
+import { semaphoresFor, setArrival, setChannel } from "./sets.ts";
+import type { Slots } from "./slots.ts";
 
 /** Places of one direction, and bytes of each. */
 const COUNT = 4096;
@@ -25,28 +27,29 @@ export async function near({ start, signal }: FarEnd): Promise<SyncChannel> {
   using made = new DisposableStack();
   const memory = made.use(SharedMemory.create(IPC_PRIVATE, NEEDS.size, { removeOnClose: true }));
   const set = made.use(SemaphoreSet.create(IPC_PRIVATE, { ...NEEDS.semaphores, removeOnClose: true }));
-  await arrival(set, start(String(memory.id), String(set.id)), signal);
-  // Both have it attached: from now on it goes with the last of them, whatever becomes of that.
-  memory.removeOnLastDetach();
   const kept = made.move();
-  return slotChannel("near", set, slotsIn(memory), () => kept.dispose());
+  // Before the far end comes, which is to notice it if this process is killed by then.
+  const channel = setChannel("near", set, slotsIn(memory), () => kept.dispose());
+  return await met(channel, setArrival(set, start(String(memory.id), String(set.id)), signal));
 }
 
 /** Opens the far end. */
 export function far([memoryId, setId]: readonly string[]): SyncChannel {
   using opened = new DisposableStack();
   const memory = opened.use(SharedMemory.open({ id: Number(memoryId) }));
+  // From now on it goes with the last who has it attached, whatever becomes of that.
+  memory.removeOnLastDetach();
   const set = opened.use(SemaphoreSet.open({ id: Number(setId) }));
   const kept = opened.move();
-  return slotChannel("far", set, slotsIn(memory), (abandoned) => {
+  return setChannel("far", set, slotsIn(memory), (abandoned) => {
     if (abandoned) removeAll([set]);
     kept.dispose();
   });
 }
 
-/** The places for messages of both directions. */
-export function slotsIn(memory: Mapping): { there: Slots; back: Slots } {
-  return { there: new MemorySlots(memory, 0), back: new MemorySlots(memory, DIRECTION) };
+/** The places for messages of both directions, behind so many bytes. */
+export function slotsIn(memory: Mapping, from: number = 0): { there: Slots; back: Slots } {
+  return { there: new MemorySlots(memory, from), back: new MemorySlots(memory, from + DIRECTION) };
 }
 
 class MemorySlots implements Slots {

@@ -6,8 +6,10 @@
 import { type Bytes, IPC_PRIVATE, LayoutMismatchError, type SyncChannel } from "@ipc/core";
 import { SemaphoreSet } from "@ipc/sysv";
 import type { FarEnd } from "../meeting.ts";
+import { met } from "./arrival.ts";
 import { removeAll } from "./remove_all.ts";
-import { arrival, semaphoresFor, slotChannel, type Slots } from "./slots.ts";
+import { semaphoresFor, setArrival, setChannel } from "./sets.ts";
+import type { Slots } from "./slots.ts";
 
 /** Messages on their way in one direction, each in a set of its own. */
 const COUNT = 16;
@@ -33,9 +35,11 @@ export async function near({ start, signal }: FarEnd): Promise<SyncChannel> {
   const [turns, ...data] = NEEDS.map((options) =>
     made.use(SemaphoreSet.create(IPC_PRIVATE, { ...options, removeOnClose: true }))
   );
-  await arrival(turns!, start(...[turns!, ...data].map(({ id }) => String(id))), signal);
   const kept = made.move();
-  return slotChannel("near", turns!, slotsIn(data), () => kept.dispose());
+  // Before the far end comes, which is to notice it if this process is killed by then.
+  const channel = setChannel("near", turns!, slotsIn(data), () => kept.dispose());
+  const ended = start(...[turns!, ...data].map(({ id }) => String(id)));
+  return await met(channel, setArrival(turns!, ended, signal));
 }
 
 /** Opens the far end. */
@@ -43,7 +47,7 @@ export function far(ids: readonly string[]): SyncChannel {
   using opened = new DisposableStack();
   const [turns, ...data] = ids.map((id) => opened.use(SemaphoreSet.open({ id: Number(id) })));
   const kept = opened.move();
-  return slotChannel("far", turns!, slotsIn(data), (abandoned) => {
+  return setChannel("far", turns!, slotsIn(data), (abandoned) => {
     if (abandoned) removeAll([turns!, ...data]);
     kept.dispose();
   });

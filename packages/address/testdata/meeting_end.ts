@@ -1,4 +1,7 @@
-/** One end of a meeting in a process of its own: `near NAME …` starts the far one, `far NAME …` sends all back. */
+/**
+ * One end of a meeting in a process of its own: `near NAME FOLDER` starts the far one, `far NAME …` sends all back;
+ * `alone NAME FOLDER` starts one that opens only when the near end has gone.
+ */
 
 import { RemovedError } from "@ipc/core";
 import { meetings } from "../meeting.ts";
@@ -6,10 +9,11 @@ import { meetings } from "../meeting.ts";
 if (import.meta.main) {
   const [end, name, ...rest] = Deno.args;
   const mechanism = meetings.find((meeting) => meeting.name === name)!;
-  if (end === "near") {
-    const args = (
-      ...more: string[]
-    ) => ["run", "-A", "--quiet", "--no-check", import.meta.filename!, "far", name!, ...more];
+  if (end === "near" || end === "alone") {
+    const other = end === "near" ? "far" : "late";
+    const args = (...more: string[]) => {
+      return ["run", "-A", "--quiet", "--no-check", import.meta.filename!, other, name!, ...more];
+    };
     const channel = await mechanism.near({
       command: Deno.execPath(),
       args,
@@ -25,6 +29,11 @@ if (import.meta.main) {
     // Until somebody ends it.
     await channel.receive();
   } else {
+    const parent = Deno.ppid;
+    if (end === "late") {
+      console.log("late");
+      while (Deno.ppid === parent) await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     const channel = await mechanism.far(rest);
     try {
       // The far end must not be alone in waiting: its pid is the first answer.

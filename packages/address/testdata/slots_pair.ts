@@ -2,10 +2,14 @@
 
 import { IPC_PRIVATE } from "@ipc/core";
 import type { ChannelPair } from "@ipc/core/testing";
+import { MappedFile } from "@ipc/mmap";
 import { SemaphoreSet, SharedMemory } from "@ipc/sysv";
 import * as memory from "../_meetings/memory.ts";
 import * as semaphores from "../_meetings/semaphores.ts";
-import { slotChannel, type Slots } from "../_meetings/slots.ts";
+import { Peer } from "../_meetings/peer.ts";
+import * as posts from "../_meetings/posts.ts";
+import { setChannel } from "../_meetings/sets.ts";
+import type { Slots } from "../_meetings/slots.ts";
 
 const options = { removeOnClose: true } as const;
 
@@ -26,6 +30,22 @@ export function openSemaphores(): ChannelPair {
   return pairOf(turns!, semaphores.slotsIn(data), made);
 }
 
+/** Both ends of a channel through a mapped file with POSIX semaphores in it. */
+export function openMapped(): ChannelPair {
+  const path = Deno.makeTempFileSync();
+  using made = new DisposableStack();
+  const [near, far] = [1, 2].map(() => made.use(MappedFile.open(path, { size: posts.SIZE })));
+  Deno.removeSync(path);
+  posts.prepare(near!);
+  made.move();
+  // Both ends are this process.
+  const peer = (onGone: () => void) => Peer.child(new Promise(() => {}), onGone);
+  return {
+    sender: posts.mappedChannel("near", near!, peer, () => near!.close()),
+    receiver: posts.mappedChannel("far", far!, peer, () => far!.close()),
+  };
+}
+
 /** The objects go when both ends are closed, as they do when the ends are processes. */
 function pairOf(
   turns: SemaphoreSet,
@@ -39,7 +59,7 @@ function pairOf(
     if (--open === 0) made.dispose();
   };
   return {
-    sender: slotChannel("near", turns, slots, close),
-    receiver: slotChannel("far", turns, slots, close),
+    sender: setChannel("near", turns, slots, close),
+    receiver: setChannel("far", turns, slots, close),
   };
 }

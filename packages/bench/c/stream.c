@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include "work.h"
+#include "frames.h"
 
 enum { PREFIX = 4, CHUNK = 65536, SMALL = 4096 };
 
@@ -91,17 +91,14 @@ static void open_both(const char *input, const char *output, int read_first) {
 static void start_over_pipes(void) {
   int down[2], up[2];
   if (pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC)) fail("pipe2");
-  pid_t child = fork();
-  if (child < 0) fail("fork");
+  pid_t child = start_far_end(0);
   in = child ? up[0] : down[0];
   out = child ? down[1] : up[1];
   close(child ? up[1] : up[0]);
   close(child ? down[0] : down[1]);
-  if (!child) {
-    far_end();
-    _exit(0);
-  }
-  printf("{\"ready\":true,\"pids\":[%d]}\n", child);
+  if (child) return;
+  far_end();
+  _exit(0);
 }
 
 static void start_over_fifos(void) {
@@ -112,8 +109,7 @@ static void start_over_fifos(void) {
   snprintf(down, sizeof down, "%s/down", folder);
   snprintf(up, sizeof up, "%s/up", folder);
   if (mkfifo(down, 0600) || mkfifo(up, 0600)) fail("mkfifo");
-  pid_t child = fork();
-  if (child < 0) fail("fork");
+  pid_t child = start_far_end(0);
   open_both(child ? up : down, child ? down : up, !child);
   if (!child) {
     far_end();
@@ -122,14 +118,12 @@ static void start_over_fifos(void) {
   unlink(down);
   unlink(up);
   rmdir(folder);
-  printf("{\"ready\":true,\"pids\":[%d]}\n", child);
 }
 
 int main(int count, char **args) {
   if (count == 3 && !strcmp(args[1], "near")) {
     if (!strcmp(args[2], "pipe")) start_over_pipes();
     else start_over_fifos();
-    fflush(stdout);
     near_end();
     close(out);
     while (wait(NULL) > 0) {}

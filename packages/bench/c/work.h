@@ -1,7 +1,7 @@
-/*
- * The work that is measured, over whatever carries frames: a program that includes this file defines the three
- * functions declared here, opens its channel and calls near_end or far_end.
- */
+/* What every program here does: it obeys lines on standard input, TEST SIZE COUNT, and answers in JSON. */
+#ifndef WORK_H
+#define WORK_H
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +10,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Sends one message. */
-static void send_frame(const void *payload, uint32_t size);
-/* The next message, or NULL at the end; it is valid until the next call. `most` is what one read may ask for. */
-static unsigned char *receive_frame(uint32_t *size, size_t most);
-/* What to ask one read for, so that it gives one message of this size. */
-static size_t exactly(uint32_t size);
 
 static void fail(const char *what) {
   perror(what);
@@ -36,101 +29,74 @@ static double cpu(void) {
   return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
 }
 
-static void must_receive(size_t most) {
-  uint32_t size;
-  if (!receive_frame(&size, most)) {
-    fprintf(stderr, "the far end is gone\n");
-    exit(1);
+/* A line of standard input. */
+struct order {
+  char text[64], test[32];
+  unsigned size;
+  long count;
+};
+
+/* Reads the next one; 0 at the end. */
+static int next_order(struct order *order) {
+  while (fgets(order->text, sizeof order->text, stdin)) {
+    order->text[strcspn(order->text, "\n")] = 0;
+    if (sscanf(order->text, "%31s %u %ld", order->test, &order->size, &order->count) == 3) return 1;
   }
+  return 0;
 }
 
-static double receive_number(void) {
-  uint32_t size;
-  char text[32] = "";
-  unsigned char *payload = receive_frame(&size, 0);
-  if (!payload || size >= sizeof text) fail("the far end is gone");
-  memcpy(text, payload, size);
-  return atof(text);
+/* Says that the near end is ready, with the far end, if there is one, for at most so many bytes; 0: for any. */
+static void say_ready(pid_t far, long most) {
+  printf("{\"ready\":true,\"pids\":[");
+  if (far) printf("%d", far);
+  printf("]");
+  if (most) printf(",\"maxMessageSize\":%ld", most);
+  printf("}\n");
+  fflush(stdout);
 }
 
-static void send_number(double value) {
-  char text[32];
-  send_frame(text, snprintf(text, sizeof text, "%.0f", value));
+/* Starts the far end: 0 there. The near end says that it is ready. */
+static inline pid_t start_far_end(long most) {
+  /* An interrupt is for who has started us, and ends our input: what the kernel keeps is removed then. */
+  signal(SIGINT, SIG_IGN);
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child) say_ready(child, most);
+  return child;
 }
 
-static void far_end(void) {
-  uint32_t length;
-  unsigned char *payload;
-  while ((payload = receive_frame(&length, 0))) {
-    char command[64] = "", test[32] = "";
-    unsigned size = 0;
-    long count = 0;
-    memcpy(command, payload, length < 63 ? length : 63);
-    sscanf(command, "%31s %u %ld", test, &size, &count);
-    double before = cpu();
-    if (!strcmp(test, "hello")) {
-      send_number(getpid());
-      continue;
-    }
-    if (!strncmp(test, "trip", 4)) {
-      for (long i = 0; i < 2 * count; i++) {
-        if (!(payload = receive_frame(&length, 0))) return;
-        send_frame(payload, length);
-      }
-    } else if (!strncmp(test, "pull", 4)) {
-      unsigned char *message = calloc(1, size);
-      for (long i = 0; i < count; i++) send_frame(message, size);
-      free(message);
-    } else {
-      for (long i = 0; i < count; i++) must_receive(0);
-    }
-    send_number(cpu() - before);
-  }
+/* Ends a far end that nothing tells of the end. */
+static inline void stop_far_end(pid_t child) {
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
 }
 
-static int ascending(const void *a, const void *b) {
+static void answer(double took, double used) {
+  printf("{\"nanoseconds\":%.0f,\"cpu\":%.3f}\n", took, used);
+  fflush(stdout);
+}
+
+static inline int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-static void near_end(void) {
-  char line[64], test[32];
-  unsigned size;
-  long count;
-  while (fgets(line, sizeof line, stdin)) {
-    if (sscanf(line, "%31s %u %ld", test, &size, &count) != 3) continue;
-    unsigned char *message = calloc(1, size);
-    double before = cpu(), began = now(), took;
-    send_frame(line, strcspn(line, "\n"));
-    if (!strcmp(test, "trip")) {
-      began = now();
-      for (long i = 0; i < count; i++) {
-        send_frame(message, size);
-        must_receive(0);
-      }
-      took = now() - began;
-      double *times = malloc(count * sizeof *times), last = now();
-      for (long i = 0; i < count; i++) {
-        send_frame(message, size);
-        must_receive(0);
-        double then = now();
-        times[i] = then - last;
-        last = then;
-      }
-      qsort(times, count, sizeof *times, ascending);
-      double used = cpu() - before + receive_number();
-      printf("{\"nanoseconds\":%.0f,\"cpu\":%.3f,\"p50\":%.3f,\"p99\":%.3f}\n", took, used / (4 * count),
-             times[count / 2] / 1e3, times[(long)(count * 0.99)] / 1e3);
-      free(times);
-    } else {
-      /* With one write for each message, asking for exactly a frame never gives less. */
-      size_t most = !strcmp(test, "pull-frames") ? exactly(size) : 0;
-      for (long i = 0; i < count; i++) must_receive(most);
-      took = now() - began;
-      double used = cpu() - before + receive_number();
-      printf("{\"nanoseconds\":%.0f,\"cpu\":%.3f}\n", took, used / count);
-    }
-    fflush(stdout);
-    free(message);
+/* Does round trips, and as many again for the time of each; `used` then tells the CPU time of all of it. */
+static inline void answer_trips(long count, void (*trip)(void), double (*used)(void)) {
+  double began = now();
+  for (long i = 0; i < count; i++) trip();
+  double took = now() - began;
+  double *times = malloc(count * sizeof *times), last = now();
+  for (long i = 0; i < count; i++) {
+    trip();
+    double then = now();
+    times[i] = then - last;
+    last = then;
   }
+  qsort(times, count, sizeof *times, ascending);
+  printf("{\"nanoseconds\":%.0f,\"cpu\":%.3f,\"p50\":%.3f,\"p99\":%.3f}\n", took, used() / (4 * count),
+         times[count / 2] / 1e3, times[(long)(count * 0.99)] / 1e3);
+  fflush(stdout);
+  free(times);
 }
+#endif

@@ -1,11 +1,19 @@
 /** A contestant at work: its process, what it is told and what it answers. */
 
+import { removeObjectsOf } from "./_leavings.ts";
 import type { Contestant, Figures } from "./contestant.ts";
 
 /** How long a contestant may take to start, and to end, in milliseconds. */
 const PATIENCE = { start: 15_000, stop: 2_000 };
 /** What is kept of its standard error, in characters. */
 const COMPLAINTS = 4096;
+
+/** What one says first. */
+interface Ready {
+  readonly ready: boolean;
+  readonly pids: readonly number[];
+  readonly maxMessageSize?: number;
+}
 
 /** What all contestants have in common. */
 export interface Surroundings {
@@ -26,6 +34,7 @@ export class Contender {
   readonly #complaints: Promise<string>;
   #rest = "";
   #pids: readonly number[] = [];
+  #maxMessageSize = Infinity;
   #failed = false;
 
   private constructor(contestant: Contestant, { prefix, folder }: Surroundings) {
@@ -48,17 +57,23 @@ export class Contender {
     const contender = new Contender(contestant, surroundings);
     const { signal } = surroundings;
     try {
-      const { ready, pids } = await contender.#answer<{ ready: boolean; pids: number[] }>(
+      const { ready, pids, maxMessageSize = Infinity } = await contender.#answer<Ready>(
         PATIENCE.start,
         signal,
       );
       if (!ready) throw new Error("it does not say that it is ready");
       contender.#pids = pids;
+      contender.#maxMessageSize = maxMessageSize;
       return contender;
     } catch (error) {
       await contender.stop();
       throw error;
     }
+  }
+
+  /** The most bytes of its messages. */
+  get maxMessageSize(): number {
+    return this.#maxMessageSize;
   }
 
   /** Whether it can be asked for more. */
@@ -88,10 +103,10 @@ export class Contender {
   async stop(): Promise<void> {
     const kind = await settled(this.#input.close(), PATIENCE.stop) && !this.#failed &&
       await settled(this.#child.status, PATIENCE.stop);
-    if (!kind) {
-      for (const pid of [this.#child.pid, ...this.#pids]) kill(pid);
-      await this.#child.status;
-    }
+    const pids = [this.#child.pid, ...this.#pids];
+    if (!kind) pids.forEach(kill);
+    // Not kindly either where all of them got the interrupt that we got.
+    if (!(await this.#child.status).success) removeObjectsOf(pids);
     await this.#lines.cancel().catch(() => {});
     await this.#complaints;
   }

@@ -1,6 +1,7 @@
 /** The far end: it sends back, sends, or takes, as the near end asks. */
 
 import type { SyncChannel } from "@ipc/core";
+import { watchRest } from "./_idle.ts";
 import { type Command, cpuTime, parseCommand, tell, TOGETHER } from "./_wire.ts";
 
 /** Obeys until the near end ends. */
@@ -9,13 +10,14 @@ export async function farEnd(channel: SyncChannel): Promise<void> {
     const command = parseCommand(new TextDecoder().decode(message));
     const part = parts[command.test];
     const before = cpuTime();
-    await part?.(channel, command);
-    await channel.send(tell(String(part === undefined ? Deno.pid : cpuTime() - before)));
+    const used = await part?.(channel, command) ?? cpuTime() - before;
+    await channel.send(tell(String(part === undefined ? Deno.pid : used)));
   }
   await channel.end();
 }
 
-type Part = (channel: SyncChannel, command: Command) => Promise<void> | void;
+/** Resolves with the CPU time that it took in microseconds, where that is not all until then. */
+type Part = (channel: SyncChannel, command: Command) => Promise<number | void> | void;
 
 const parts: Record<string, Part> = {
   "trip-sync": echoBlocking,
@@ -53,6 +55,13 @@ const parts: Record<string, Part> = {
 
   "push-sync"(channel, { count }) {
     for (let left = count; left > 0; left--) channel.receiveSync();
+  },
+
+  async idle(channel, { count }) {
+    const waiting = channel.receive();
+    const { cpu } = await watchRest(count);
+    await waiting;
+    return cpu;
   },
 };
 

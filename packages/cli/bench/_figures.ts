@@ -5,7 +5,7 @@ import type { Mode, Report, Result } from "./report.ts";
 
 /** A figure with its unit, in three digits: `4.47 µs`, `1.62 M/s`, `4.71 GB/s`. */
 export function figure(value: number, unit: Chart["unit"]): string {
-  if (unit === "µs") return `${threeDigits(value)} µs`;
+  if (unit === "µs" || unit === "ms/s") return `${threeDigits(value)} ${unit}`;
   const bytes = unit === "bytes/s";
   const steps: readonly [number, string][] = bytes
     ? [[1e9, "GB/s"], [1e6, "MB/s"], [1e3, "kB/s"], [1, "B/s"]]
@@ -70,12 +70,19 @@ export interface Comparison {
   readonly peer: string;
   /** Whether it blocks its threads; it is compared with ours doing so, and otherwise with ours awaiting. */
   readonly blocks: boolean;
-  /** How many times as fast ours is, for each chart; `undefined`: not measured. */
+  /** How many times as fast ours is, for each of {@linkcode comparedCharts}; `undefined`: not measured. */
   readonly times: readonly (number | undefined)[];
 }
 
 /** The ways of ours that are compared with others. */
 const LIKE = { blocking: ["sync"], awaiting: ["async", "awaiting each"] } as const;
+
+/** The charts that other ways are in. */
+export function comparedCharts(report: Report): Chart[] {
+  return charts.filter(({ name }) => {
+    return report.results.some(({ chart, kind }) => chart === name && kind === "peer");
+  });
+}
 
 /** Compares one mechanism with every other way, like with like. */
 export function compareToPeers(report: Report, mode: Mode, subject: string): Comparison[] {
@@ -85,14 +92,14 @@ export function compareToPeers(report: Report, mode: Mode, subject: string): Com
   return [...peers].map(([peer, { name }]) => {
     const blocks = name === "blocking";
     const like: readonly string[] = blocks ? LIKE.blocking : LIKE.awaiting;
-    const times = charts.map((chart) => {
+    const times = comparedCharts(report).map((chart) => {
       const ours = resultsIn(report, mode, chart).find((each) => {
         return each.kind === "ours" && each.subject === subject && like.includes(each.name);
       });
       return ours?.toPeers?.[peer];
     });
     return { peer, blocks, times };
-  });
+  }).filter(({ times }) => times.some((time) => time !== undefined));
 }
 
 /** The mechanisms of a report. */

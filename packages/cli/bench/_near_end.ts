@@ -1,17 +1,13 @@
 /** The near end: it begins each test, and measures. */
 
 import type { Bytes, SyncChannel } from "@ipc/core";
-import type { Figures } from "./contestant.ts";
+import { restFigures, watchRest } from "./_idle.ts";
+import { figuresOf, type Trips, trips, tripsSync } from "./_trips.ts";
 import { type Command, cpuTime, parseCommand, tell } from "./_wire.ts";
+import type { Figures } from "./contestant.ts";
 
-/** What a test found, and what the far end has said of its CPU time where that came along already. */
-interface Found {
-  /** Milliseconds. */
-  time: number;
-  /** Milliseconds of each round trip. */
-  times?: Float64Array;
-  trailer?: Bytes | undefined;
-}
+/** What a test found: how long it took in milliseconds, or all there is to tell. */
+type Found = Trips | Figures | { readonly time: number; readonly trailer?: Bytes | undefined };
 
 /** Does what a line says, or says why it cannot be done. */
 export async function measure(channel: SyncChannel, line: string): Promise<Figures | { error: string }> {
@@ -22,19 +18,18 @@ export async function measure(channel: SyncChannel, line: string): Promise<Figur
   if (test === undefined) throw new TypeError(`Cannot measure "${command.test}": no such test`);
   const before = cpuTime();
   await channel.send(tell(line));
-  const { time, times, trailer = await channel.receive() } = await test(channel, command);
+  const found = await test(channel, command);
+  if ("nanoseconds" in found) return found;
+  const here = cpuTime() - before;
+  const cpu = here + cpuTimeIn("trailer" in found ? found.trailer : await channel.receive());
+  if ("times" in found) return figuresOf(found, cpu);
+  return { nanoseconds: Math.round(found.time * 1e6), cpu: cpu / command.count };
+}
+
+/** The far end's last message of a test: its CPU time in microseconds. */
+function cpuTimeIn(trailer: Bytes | undefined): number {
   if (trailer === undefined) throw new Error("Cannot measure: the far end is gone");
-  const cpu = cpuTime() - before + Number(new TextDecoder().decode(trailer));
-  const nanoseconds = Math.round(time * 1e6);
-  if (times === undefined) return { nanoseconds, cpu: cpu / command.count };
-  times.sort();
-  return {
-    nanoseconds,
-    // Each trip is two messages, and there were as many trips again for the times of each.
-    cpu: cpu / (4 * command.count),
-    p50: times[times.length >> 1]! * 1000,
-    p99: times[Math.floor(times.length * 0.99)]! * 1000,
-  };
+  return Number(new TextDecoder().decode(trailer));
 }
 
 type Test = (channel: SyncChannel, command: Command) => Promise<Found> | Found;
@@ -42,59 +37,26 @@ type Test = (channel: SyncChannel, command: Command) => Promise<Found> | Found;
 const tests: Record<string, Test> = {
   "trip-sync"(channel, { size, count }) {
     const message = new Uint8Array(size);
-    const began = performance.now();
-    for (let left = count; left > 0; left--) {
+    return tripsSync(count, () => {
       channel.sendSync(message);
       channel.receiveSync();
-    }
-    const time = performance.now() - began;
-    const times = new Float64Array(count);
-    for (let trip = 0, last = performance.now(); trip < count; trip++) {
-      channel.sendSync(message);
-      channel.receiveSync();
-      const now = performance.now();
-      times[trip] = now - last;
-      last = now;
-    }
-    return { time, times };
+    });
   },
 
-  async "trip-async"(channel, { size, count }) {
+  "trip-async"(channel, { size, count }) {
     const message = new Uint8Array(size);
-    const began = performance.now();
-    for (let left = count; left > 0; left--) {
+    return trips(count, async () => {
       await channel.send(message);
       await channel.receive();
-    }
-    const time = performance.now() - began;
-    const times = new Float64Array(count);
-    for (let trip = 0, last = performance.now(); trip < count; trip++) {
-      await channel.send(message);
-      await channel.receive();
-      const now = performance.now();
-      times[trip] = now - last;
-      last = now;
-    }
-    return { time, times };
+    });
   },
 
-  async "trip-wake"(channel, { size, count }) {
+  "trip-wake"(channel, { size, count }) {
     const message = new Uint8Array(size);
-    const began = performance.now();
-    for (let left = count; left > 0; left--) {
+    return trips(count, () => {
       channel.sendSync(message);
-      await channel.receive();
-    }
-    const time = performance.now() - began;
-    const times = new Float64Array(count);
-    for (let trip = 0, last = performance.now(); trip < count; trip++) {
-      channel.sendSync(message);
-      await channel.receive();
-      const now = performance.now();
-      times[trip] = now - last;
-      last = now;
-    }
-    return { time, times };
+      return channel.receive();
+    });
   },
 
   "pull-sync"(channel, { count }) {
@@ -119,6 +81,13 @@ const tests: Record<string, Test> = {
     // The far end tells its CPU time when it has them all.
     const trailer = await channel.receive();
     return { time: performance.now() - began, trailer };
+  },
+
+  async idle(channel, { count }) {
+    const waiting = channel.receive();
+    const rest = await watchRest(count);
+    await channel.send(tell("enough"));
+    return restFigures(rest, cpuTimeIn(await waiting));
   },
 };
 

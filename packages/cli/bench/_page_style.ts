@@ -41,6 +41,7 @@ thead th { color: var(--soft); font-size: 13px; text-align: right; }
 .panel .plot { padding: 0; width: 220px; text-align: left; }
 .panel td:nth-child(3) { width: 84px; padding-left: 6px; }
 .panel .ratio, .panel thead th:last-child { width: 58px; padding-left: 6px; }
+.goals tbody tr:not(.group) th { padding-left: 12px; }
 .panel .group th { font-weight: 600; padding-top: 8px; color: var(--ink); }
 .panel tbody tr:not(.group) th { padding-left: 12px; }
 .panel tbody td, .panel tbody th { line-height: 22px; }
@@ -59,10 +60,10 @@ svg text { font-size: 11px; fill: var(--soft); }
 .met, .missed { font-weight: 600; }
 .goals th, .goals td, .versus th, .versus td, .all th, .all td { padding: 4px 12px 4px 0; }
 .goals td, .versus td { min-width: 78px; }
-.goals tbody tr, .all tbody tr { border-top: 1px solid var(--line); }
-.goals thead tr:first-child th { color: var(--ink); font-weight: 600; }
+.all tbody tr { border-top: 1px solid var(--line); }
+.goals .group th { font-weight: 600; padding-top: 10px; border-top: 1px solid var(--line); }
 .goals tbody td:nth-child(2) { color: var(--soft); }
-.versus thead th:first-child, .all thead th:nth-child(-n+3), .goals thead tr:last-child th:first-child { text-align: left; }
+.versus thead th:first-child, .all thead th:nth-child(-n+3), .goals thead th:first-child { text-align: left; }
 .versus .faster { color: var(--ours); font-weight: 600; } .versus .slower { color: var(--soft); }
 .all { font-size: 13px; } .all th { color: var(--soft); }
 ul { margin: 0; padding-left: 20px; }

@@ -55,6 +55,7 @@ export function axis(scale: Scale, chart: Chart): string {
 }
 
 function label(value: number, { unit }: Chart): string {
+  if (unit === "ms/s") return String(value);
   if (unit === "µs") return value >= 1000 ? `${value / 1000} ms` : `${value} µs`;
   const [step, name] = value >= 1e9
     ? [1e9, "G"]

@@ -4,11 +4,11 @@ import process from "node:process";
 
 /** A test, as the near end was told it and tells the far end. */
 export interface Command {
-  /** `trip-…`: messages come back; `pull-…`: the far end sends; `push-…`: the near end sends. */
+  /** `trip-…`: messages come back; `pull-…`: the far end sends; `push-…`: the near end sends; `idle`: nobody does. */
   readonly test: string;
   /** Bytes of a message. */
   readonly size: number;
-  /** How many messages, or round trips. */
+  /** How many messages, or round trips; or milliseconds of idleness. */
   readonly count: number;
 }
 
@@ -24,6 +24,16 @@ export function tell(text: string): Uint8Array<ArrayBuffer> {
 export function parseCommand(line: string): Command {
   const [test = "", size, count] = line.split(" ");
   return { test, size: Number(size), count: Number(count) };
+}
+
+/** The lines of a stream. */
+export async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
 }
 
 /** CPU time of this process with all its threads, in microseconds. */

@@ -4,7 +4,7 @@ import type { FarEnd, Meeting } from "@ipc/address/meeting";
 import { RemovedError } from "@ipc/core";
 import { farEnd } from "./_far_end.ts";
 import { measure } from "./_near_end.ts";
-import { tell } from "./_wire.ts";
+import { linesOf, tell } from "./_wire.ts";
 
 /**
  * Runs as `near NAME PROGRAM [ARGUMENT…]`, where PROGRAM is to be the far end, or as `far NAME [ARGUMENT…]`.
@@ -50,7 +50,8 @@ export async function work(args: readonly string[], mechanisms: readonly Meeting
     try {
       await channel.send(tell("hello 0 0"));
       const pid = Number(new TextDecoder().decode(await channel.receive({ timeout: 10_000 })));
-      console.log(JSON.stringify({ ready: true, pids: [pid] }));
+      const { maxMessageSize } = channel;
+      console.log(JSON.stringify({ ready: true, pids: [pid], maxMessageSize }));
       for await (const line of linesOf(Deno.stdin.readable)) {
         console.log(JSON.stringify(await measure(channel, line)));
       }
@@ -67,13 +68,4 @@ export async function work(args: readonly string[], mechanisms: readonly Meeting
     await Deno.remove(folder, { recursive: true });
   }
   Deno.exit(0);
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
 }

@@ -6,36 +6,78 @@ export interface Chart {
   readonly name: ChartName;
   /** Its title. */
   readonly title: string;
-  /** The unit of its figures. */
-  readonly unit: "µs" | "messages/s" | "bytes/s";
+  /** The same at the head of a column. */
+  readonly short: string;
+  /** The unit of its figures; `"ms/s"` is CPU time, while there is nothing to do. */
+  readonly unit: "µs" | "messages/s" | "bytes/s" | "ms/s";
   /** Which figures are good. */
   readonly better: "lower" | "higher";
-  /** Bytes of a message. */
+  /** Bytes of a message; who cannot send that many is left out. */
   readonly size: number;
 }
 
 /** The name of a comparison. */
-export type ChartName = "roundTrip" | "messages" | "bandwidth64KiB" | "bandwidth1MiB";
+export type ChartName =
+  | "roundTrip"
+  | "messages"
+  | "bandwidth4KiB"
+  | "bandwidth64KiB"
+  | "bandwidth1MiB"
+  | "memory"
+  | "semaphores"
+  | "idle";
 
 /** Every comparison, in the order of the report. */
 export const charts: readonly Chart[] = [
-  { name: "roundTrip", title: "Round trip, 64 B", unit: "µs", better: "lower", size: 64 },
-  { name: "messages", title: "Messages a second, 64 B", unit: "messages/s", better: "higher", size: 64 },
   {
-    name: "bandwidth64KiB",
-    title: "Bandwidth, messages of 64 KiB",
+    name: "roundTrip",
+    title: "Round trip, 64 B",
+    short: "round trip",
+    unit: "µs",
+    better: "lower",
+    size: 64,
+  },
+  {
+    name: "messages",
+    title: "Messages a second, 64 B",
+    short: "messages",
+    unit: "messages/s",
+    better: "higher",
+    size: 64,
+  },
+  bandwidth("bandwidth4KiB", "4 KiB", 4 * 1024),
+  bandwidth("bandwidth64KiB", "64 KiB", 64 * 1024),
+  bandwidth("bandwidth1MiB", "1 MiB", 1024 * 1024),
+  {
+    name: "memory",
+    title: "Mapped memory, 64 KiB read and written",
+    short: "memory",
     unit: "bytes/s",
     better: "higher",
     size: 64 * 1024,
   },
   {
-    name: "bandwidth1MiB",
-    title: "Bandwidth, messages of 1 MiB",
-    unit: "bytes/s",
-    better: "higher",
-    size: 1024 * 1024,
+    name: "semaphores",
+    title: "Two semaphores, there and back",
+    short: "semaphores",
+    unit: "µs",
+    better: "lower",
+    size: 0,
+  },
+  {
+    name: "idle",
+    title: "CPU while both ends wait, milliseconds a second",
+    short: "idle",
+    unit: "ms/s",
+    better: "lower",
+    size: 0,
   },
 ];
+
+function bandwidth(name: ChartName, short: string, size: number): Chart {
+  const title = `Bandwidth, messages of ${short}`;
+  return { name, title, short, unit: "bytes/s", better: "higher", size };
+}
 
 /** One thing that a contestant is asked to do. */
 export interface Case {
@@ -53,11 +95,11 @@ export interface Case {
 export type Kind = "ours" | "c" | "peer";
 
 /**
- * A program that measures one way to talk, between itself and a process that it starts.
+ * A program that measures one way to talk, between itself and a process that it starts; or memory, by itself.
  *
- * It prints `{"ready":true,"pids":[…]}` with the processes that it has started, then obeys lines on its standard
- * input, `TEST SIZE COUNT`, and answers each with one line of JSON: a {@linkcode Figures}, or `{"error":"…"}` where it
- * cannot do that but goes on. It ends with its input.
+ * It prints `{"ready":true,"pids":[…]}` with the processes that it has started, and `"maxMessageSize"` where messages
+ * have one, then obeys lines on its standard input, `TEST SIZE COUNT`, and answers each with one line of JSON: a
+ * {@linkcode Figures}, or `{"error":"…"}` where it cannot do that but goes on. It ends with its input.
  */
 export interface Contestant {
   /** What it goes by in the report: the mechanism, where it is one of ours or its counterpart in C. */
@@ -76,7 +118,10 @@ export interface Contestant {
 export interface Figures {
   /** The time that all of it took. */
   readonly nanoseconds: number;
-  /** CPU time of both processes together, in microseconds a message; a round trip is two messages. */
+  /**
+   * CPU time of both processes together, in microseconds a message; a round trip is two messages. While there is nothing
+   * to do: a second.
+   */
   readonly cpu: number;
   /** Half of the round trips took less, in microseconds. */
   readonly p50?: number;

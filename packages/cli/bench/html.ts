@@ -3,6 +3,7 @@
 import {
   chartOf,
   circumstances,
+  comparedCharts,
   compareToPeers,
   figure,
   goalText,
@@ -39,7 +40,7 @@ export function page(report: Report): string {
 <main>
 ${head(report, subjects)}
 ${goals(report, subjects)}
-${charts.map((chart) => chartSection(report, chart, modes)).join("\n")}
+${charts.map((chart) => chartSection(report, chart, modes)).filter((section) => section !== "").join("\n")}
 ${peers(report, modes, subjects)}
 ${missing(report)}
 ${method(report, modes)}
@@ -53,7 +54,7 @@ function head(report: Report, subjects: readonly string[]): string {
   const [machine, versions, how] = circumstances(report);
   const warned = warning(report);
   return `<header>
-<h1>How fast ${text(subjects.join(" and "))} ${subjects.length > 1 ? "are" : "is"} here</h1>
+<h1>How fast ${text(named(subjects))} ${subjects.length > 1 ? "are" : "is"} here</h1>
 <p class="machine">${text(machine!)}</p>
 <p>${text(versions!)}</p>
 <p>${report.date.slice(0, 16).replace("T", " ")} UTC · ${text(how!)}</p>
@@ -61,51 +62,54 @@ ${warned === undefined ? "" : `<p class="warning">${text(warned)}</p>`}
 </header>`;
 }
 
-/** What was aimed at: a line for each aim, a column for each mechanism and mode. */
+/** The mechanisms by name, or how many where these would fill the page. */
+function named(subjects: readonly string[]): string {
+  return subjects.length > 4
+    ? `${subjects.length} mechanisms`
+    : new Intl.ListFormat("en-GB").format(subjects);
+}
+
+/** What was aimed at: for each mechanism its goals, in a column for each mode. */
 function goals(report: Report, subjects: readonly string[]): string {
   const aimed = report.results.filter(({ goal }) => goal !== undefined);
   if (aimed.length === 0) return "";
   const met = aimed.filter(({ goal }) => goal!.met).length;
   const modes = modesOf(report);
-  const lines = new Map(
-    aimed.map((result) => [`${result.chart} ${result.name} ${goalText(result)}`, result]),
-  );
-  const cell = (line: Result, subject: string, mode: Mode) => {
-    const found = aimed.find((each) => {
-      return each.subject === subject && each.mode === mode && each.chart === line.chart &&
-        each.name === line.name;
-    });
-    if (found === undefined) return "<td></td>";
-    return `<td class="${found.goal!.met ? "met" : "missed"}">${mark(found)}${found.toC!.toFixed(2)}</td>`;
+  const title = (result: Result) => `${chartOf(result.chart).title}, ${result.name}`;
+  const group = (subject: string) => {
+    const mine = aimed.filter((result) => result.subject === subject);
+    if (mine.length === 0) return "";
+    const cell = (line: string, mode: Mode) => {
+      const found = mine.find((result) => result.mode === mode && title(result) === line);
+      if (found === undefined) return "<td></td>";
+      return `<td class="${found.goal!.met ? "met" : "missed"}">${mark(found)}${found.toC!.toFixed(2)}</td>`;
+    };
+    const lines = new Map(mine.map((result) => [title(result), goalText(result)]));
+    return `<tbody>
+<tr class="group"><th colspan="${2 + modes.length}">${text(subject)}</th></tr>
+${
+      [...lines].map(([line, goal]) => {
+        return `<tr><th>${text(line)}</th><td>${goal}</td>${
+          modes.map((mode) => cell(line, mode)).join("")
+        }</tr>`;
+      }).join("\n")
+    }
+</tbody>`;
   };
   return `<section>
 <h2>Against C, the goals <span class="aside">${met} of ${aimed.length} reached</span></h2>
 <div class="scroll"><table class="goals">
 <thead>
-<tr><th></th><th></th>${
-    subjects.map((name) => `<th colspan="${modes.length}">${text(name)}</th>`).join("")
-  }</tr>
-<tr><th>times C’s figure</th><th>goal</th>${
-    subjects.map(() => modes.map((mode) => `<th>${SMALL[mode]}</th>`).join("")).join("")
-  }</tr>
+<tr><th>times C’s figure</th><th>goal</th>${modes.map((mode) => `<th>${SMALL[mode]}</th>`).join("")}</tr>
 </thead>
-<tbody>
-${
-    [...lines.values()].map((line) => {
-      const title = `${chartOf(line.chart).title}, ${line.name}`;
-      const cells = subjects.map((subject) => modes.map((mode) => cell(line, subject, mode)).join("")).join(
-        "",
-      );
-      return `<tr><th>${text(title)}</th><td>${goalText(line)}</td>${cells}</tr>`;
-    }).join("\n")
-  }
-</tbody>
+${subjects.map(group).filter((group) => group !== "").join("\n")}
 </table></div>
 </section>`;
 }
 
 function chartSection(report: Report, chart: Chart, modes: readonly Mode[]): string {
-  const panels = modes.map((mode) => panel(report, chart, mode)).join("\n");
+  const panels = modes.map((mode) => panel(report, chart, mode)).filter((panel) => panel !== "").join("\n");
+  if (panels === "") return "";
   const hint = chart.better === "lower" ? "← better" : "better →";
   return `<section>
 <h2>${text(chart.title)} <span class="aside">${hint}</span></h2>
@@ -157,7 +161,7 @@ function row(
   const more = [
     `best ${unit(best)}, median ${unit(median)}, from ${unit(range[0])} to ${unit(range[1])}`,
     ...p50 === undefined ? [] : [`p50 ${threeDigits(p50)} µs, p99 ${threeDigits(p99!)} µs`],
-    `${threeDigits(cpu)} µs of CPU a message`,
+    ...cpu === undefined ? [] : [`${threeDigits(cpu)} µs of CPU a message`],
   ].join(" · ");
   const verdict = goal === undefined ? "" : goal.met ? " met" : " missed";
   const ratio = toC === undefined ? "" : `${mark(result)}${toC.toFixed(2)}`;
@@ -178,7 +182,9 @@ function peers(report: Report, modes: readonly Mode[], subjects: readonly string
       if (rows.length === 0) return "";
       return `<table class="versus">
 <caption>${text(subject)} <span>${SMALL[mode]}</span></caption>
-<thead><tr><th>so many times as fast as</th><th>round trip</th><th>messages</th><th>64 KiB</th><th>1 MiB</th></tr></thead>
+<thead><tr><th>so many times as fast as</th>${
+        comparedCharts(report).map(({ short }) => `<th>${text(short)}</th>`).join("")
+      }</tr></thead>
 <tbody>
 ${
         rows.map(({ peer, blocks, times }) => {
@@ -223,13 +229,13 @@ function method(report: Report, modes: readonly Mode[]): string {
     const rows = report.results.filter((result) => result.mode === mode).map((result) => {
       const { subject, name, chart: chartName, best, median, p50, p99, cpu } = result;
       const chart = chartOf(chartName);
-      const latency = (value: number | undefined) =>
+      const ifTold = (value: number | undefined) =>
         `<td>${value === undefined ? "" : threeDigits(value)}</td>`;
       return `<tr><th>${text(chart.title)}</th><th>${text(subject)}</th><th>${text(name)}</th><td>${
         figure(best, chart.unit)
       }</td><td>${figure(median, chart.unit)}</td><td>${spread(result)}</td>${
-        hasLatencies ? latency(p50) + latency(p99) : ""
-      }<td>${threeDigits(cpu)}</td></tr>`;
+        hasLatencies ? ifTold(p50) + ifTold(p99) : ""
+      }${ifTold(cpu)}</tr>`;
     });
     return `<h3>${MODES[mode]}</h3>
 <div class="scroll"><table class="all">

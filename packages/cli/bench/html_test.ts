@@ -32,6 +32,15 @@ const report: Report = {
     result,
     { ...result, mode: "free", best: 50, range: [50, 60], toC: 1.3, goal: { toC: 1.2, met: false } },
     { ...result, chart: "messages", best: 1.62e6, range: [1.5e6, 1.62e6], name: "batches", goal: undefined! },
+    {
+      ...result,
+      chart: "idle",
+      best: 0.012,
+      range: [0.012, 3],
+      p50: undefined!,
+      cpu: undefined!,
+      goal: undefined!,
+    },
     { ...result, chart: "bandwidth1MiB", best: 4.2e9, range: [4e9, 4.2e9], goal: undefined! },
     {
       ...result,
@@ -79,6 +88,8 @@ Deno.test("page() shows figures with units, comparisons, goals and what is missi
       "5.10 µs",
       "1.62 M/s",
       "4.20 GB/s",
+      "0.01 ms/s",
+      "CPU while both ends wait",
       "✓</b> 1.14",
       "✗</b> 1.30",
       "≤ 1.2",
@@ -89,6 +100,17 @@ Deno.test("page() shows figures with units, comparisons, goals and what is missi
     assertStringIncludes(html, part);
   }
   assertStringIncludes(html, "prefers-color-scheme: dark");
+  // Nobody was measured there, or no other way.
+  for (const part of ["64 KiB", "<th>messages</th>", "NaN", "undefined"]) assert(!html.includes(part), part);
+});
+
+Deno.test("page() shows every goal once in every mode, beside its mechanism", () => {
+  const other = { ...result, subject: "queue", toC: 1.31, goal: { toC: 1.3, met: false } };
+  const html = page({ ...report, results: [result, other] });
+  const goals = html.slice(html.indexOf('class="goals"'), html.indexOf("</table>"));
+  assertEquals(goals.match(/<b>.<\/b> [\d.]+/g), ["<b>✓</b> 1.14", "<b>✗</b> 1.31"]);
+  assertStringIncludes(goals, "≤ 1.2<");
+  assertStringIncludes(goals, "≤ 1.3<");
 });
 
 Deno.test("page() of hardly anything is well-formed as well", () => {
@@ -116,11 +138,13 @@ Deno.test("table() shows the same, in columns that fit", () => {
       "1.30 ✗ ≤ 1.2",
       "1.62 M/s",
       "4.20 GB/s",
+      "0.01 ms/s",
       "1 of 2 reached",
       "there is no node",
     ]
   ) {
     assertStringIncludes(text, part);
   }
+  for (const part of ["64 KiB", "NaN", "undefined"]) assert(!text.includes(part), part);
   for (const line of text.split("\n")) assert(line.length <= 110, line);
 });

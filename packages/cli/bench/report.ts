@@ -30,8 +30,8 @@ export interface Result {
   readonly p50?: number;
   /** Of the best round: 99 of 100 round trips took less, in microseconds. */
   readonly p99?: number;
-  /** The least CPU time of a round, both processes together, in microseconds a message. */
-  readonly cpu: number;
+  /** The least CPU time of a round, both processes together, in microseconds a message; none where nothing is sent. */
+  readonly cpu?: number;
   /** So many times the figure of C, the fastest there was for this mechanism in this chart and mode. */
   readonly toC?: number;
   /** How many times as fast as each other way, for ours. */

@@ -27,8 +27,12 @@ export interface RunOptions {
 
 /** The most messages of a round; latencies of that many are kept. */
 const MOST = 20_000_000;
+/** Idleness is watched for longer than work, in milliseconds at most, and not as often. */
+const IDLE = { periods: 40, most: 1000, rounds: 3 };
 /** How long a round may take in all, in milliseconds. */
 const DEADLINE = 20_000;
+/** How many contestants start at the same time. */
+const STARTING = 4;
 
 /** One case of one contestant, with what was measured. */
 interface Entry {
@@ -55,7 +59,7 @@ export async function run(options: RunOptions): Promise<Report> {
     const surroundings = { prefix, folder: folder.path, signal: options.signal };
     await using contenders = await startAll(contestants, surroundings, missing);
     for (const [at, chart] of charts.entries()) {
-      const entries = entriesOf(chart, contenders.list);
+      const entries = entriesOf(chart, contenders.list, contestants);
       const told = (part: number, what: string) => {
         options.onProgress?.((index + (at + part) / charts.length) / modes.length, `${mode}: ${what}`);
       };
@@ -103,13 +107,17 @@ async function startAll(
   missing: Missing[],
 ): Promise<AsyncDisposable & { list: Contender[] }> {
   const { signal } = surroundings;
-  const started = await Promise.allSettled(
-    contestants.map((contestant) => Contender.start(contestant, surroundings)),
-  );
   const list: Contender[] = [];
-  for (const [index, outcome] of started.entries()) {
-    if (outcome.status === "fulfilled") list.push(outcome.value);
-    else note(missing, describe(contestants[index]!), outcome.reason);
+  // Not all at once: on one CPU none of them would be ready in time.
+  for (let at = 0; at < contestants.length && !signal.aborted; at += STARTING) {
+    const some = contestants.slice(at, at + STARTING);
+    const started = await Promise.allSettled(
+      some.map((contestant) => Contender.start(contestant, surroundings)),
+    );
+    for (const [index, outcome] of started.entries()) {
+      if (outcome.status === "fulfilled") list.push(outcome.value);
+      else note(missing, describe(some[index]!), outcome.reason);
+    }
   }
   const stop = async () => void await Promise.all(list.map((contender) => contender.stop()));
   if (signal.aborted) await stop();
@@ -117,14 +125,22 @@ async function startAll(
   return { list, [Symbol.asyncDispose]: stop };
 }
 
-function entriesOf(chart: Chart, contenders: readonly Contender[]): Entry[] {
-  return contenders.flatMap((contender) => {
-    return contender.contestant.cases.filter((each) => each.chart === chart.name).map(
-      ({ test, name, goal }) => {
-        return { contender, test, name, goal, rounds: [], count: 0 };
-      },
-    );
-  });
+/** Everything of a chart; nothing, where none of ours can do it. */
+function entriesOf(
+  chart: Chart,
+  contenders: readonly Contender[],
+  contestants: readonly Contestant[],
+): Entry[] {
+  const entries = contenders.filter(({ maxMessageSize }) => chart.size <= maxMessageSize).flatMap(
+    (contender) => {
+      return contender.contestant.cases.filter((each) => each.chart === chart.name).map(
+        ({ test, name, goal }): Entry => ({ contender, test, name, goal, rounds: [], count: 0 }),
+      );
+    },
+  );
+  const isOurs = ({ kind }: Contestant) => kind === "ours";
+  if (contestants.some(isOurs) && !entries.some(({ contender }) => isOurs(contender.contestant))) return [];
+  return entries;
 }
 
 /** Lets everyone find its pace and warm up, then measures all in turn, round after round. */
@@ -135,36 +151,43 @@ async function measureChart(
   missing: Missing[],
   told: (part: number, what: string) => void,
 ): Promise<void> {
-  const { rounds, signal } = options;
+  const { signal } = options;
+  const rounds = isIdle(chart) ? Math.min(options.rounds, IDLE.rounds) : options.rounds;
+  const measure = async (entry: Entry, round: number) => {
+    const { contender, test, name } = entry;
+    if (!contender.usable || round >= 0 && entry.count === 0) return;
+    try {
+      if (round < 0) entry.count = await pace(entry, chart, options);
+      else {
+        const figures = await contender.measure(test, chart.size, entry.count, DEADLINE, signal);
+        entry.rounds.push({ value: valueOf(chart, entry.count, figures), figures });
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      note(missing, `${describe(contender.contestant)}: ${chart.title}, ${name}`, error);
+    }
+  };
   const steps = (rounds + 1) * entries.length;
   let step = 0;
   for (let round = -1; round < rounds; round++) {
+    if (isIdle(chart)) {
+      // Who waits does not disturb the others.
+      told((round + 1) / (rounds + 1), chart.title);
+      await Promise.all(entries.map((entry) => measure(entry, round)));
+      continue;
+    }
     for (const entry of entries) {
       told(step++ / steps, `${chart.title}: ${describe(entry.contender.contestant)}, ${entry.name}`);
-      if (!entry.contender.usable || round >= 0 && entry.count === 0) continue;
-      try {
-        if (round < 0) entry.count = await pace(entry, chart, options);
-        else {
-          const figures = await entry.contender.measure(
-            entry.test,
-            chart.size,
-            entry.count,
-            DEADLINE,
-            signal,
-          );
-          entry.rounds.push({ value: valueOf(chart, entry.count, figures), figures });
-        }
-      } catch (error) {
-        signal.throwIfAborted();
-        note(missing, `${describe(entry.contender.contestant)}: ${chart.title}, ${entry.name}`, error);
-      }
+      await measure(entry, round);
     }
   }
 }
 
 /** How many messages fill a round. Finding that out is the warm-up. */
-async function pace({ contender, test }: Entry, { size }: Chart, options: RunOptions): Promise<number> {
+async function pace({ contender, test }: Entry, chart: Chart, options: RunOptions): Promise<number> {
   const { period, warmUp, signal } = options;
+  if (isIdle(chart)) return Math.min(period * IDLE.periods, IDLE.most);
+  const { size } = chart;
   let count = Math.max(4, Math.min(100, 4_000_000 / size >> 2));
   let spent = 0;
   while (true) {
@@ -177,7 +200,14 @@ async function pace({ contender, test }: Entry, { size }: Chart, options: RunOpt
   }
 }
 
-function valueOf({ unit, size }: Chart, count: number, { nanoseconds }: Figures): number {
+/** Whether it is watched what waiting costs. */
+function isIdle({ unit }: Chart): boolean {
+  return unit === "ms/s";
+}
+
+function valueOf({ unit, size }: Chart, count: number, { nanoseconds, cpu }: Figures): number {
+  // Less than a microsecond is not told.
+  if (unit === "ms/s") return Math.max(1, cpu) / 1000;
   if (unit === "µs") return nanoseconds / count / 1000;
   const perSecond = count * 1e9 / nanoseconds;
   return unit === "messages/s" ? perSecond : perSecond * size;
@@ -200,7 +230,7 @@ function resultsOf(mode: Mode, chart: Chart, entries: readonly Entry[]): Result[
       rounds: rounds.map(({ value }) => value),
       ...p50 !== undefined && { p50 },
       ...p99 !== undefined && { p99 },
-      cpu: Math.min(...rounds.map(({ figures }) => figures.cpu)),
+      ...!isIdle(chart) && { cpu: Math.min(...rounds.map(({ figures }) => figures.cpu)) },
       ...goal !== undefined && { goal: { toC: goal, met: false } },
     };
   });

@@ -4,6 +4,7 @@ import type { Output } from "../io.ts";
 import { type Style, style } from "../_style.ts";
 import {
   circumstances,
+  comparedCharts,
   compareToPeers,
   figure,
   goalText,
@@ -54,9 +55,10 @@ function inMode(report: Report, mode: Mode, output: Output, looks: Style): strin
   for (const chart of charts) {
     const results = resultsIn(report, mode, chart);
     if (results.length === 0) continue;
-    const latencies = chart.name === "roundTrip" ? "   p50     p99" : " ".repeat(14);
+    const latencies = results.some(({ p50 }) => p50 !== undefined) ? "   p50     p99" : " ".repeat(14);
+    const cpu = results.some(({ cpu }) => cpu !== undefined) ? "CPU µs" : " ".repeat(6);
     const title = chart.title.padEnd(left + scale + 2);
-    lines.push("", `  ${bold(title)}${dim(`${latencies}   CPU µs   spread   × C`)}`);
+    lines.push("", `  ${bold(title)}${dim(`${latencies}   ${cpu}   spread   × C`)}`);
     let last = "";
     for (const result of results) {
       const same = result.subject === last;
@@ -93,7 +95,7 @@ function row(
     "  ",
     dim((p99 === undefined ? "" : threeDigits(p99)).padStart(6)),
     "  ",
-    dim(threeDigits(cpu).padStart(7)),
+    dim((cpu === undefined ? "" : threeDigits(cpu)).padStart(7)),
     "  ",
     dim(spread(result).padStart(7)),
     "  ",
@@ -119,7 +121,7 @@ function againstPeers(report: Report, mode: Mode, { bold, dim }: Style): string[
     if (rows.length === 0) continue;
     const named = rows.map(({ peer, blocks }) => `${peer}${blocks ? ", blocking" : ""}`);
     const width = Math.max(...named.map((name) => name.length));
-    const titles = ["round trip", "messages", "64 KiB", "1 MiB"];
+    const titles = comparedCharts(report).map(({ short }) => short);
     lines.push(
       "",
       `  ${bold(`${subject} is so many times as fast as`)}  ${dim(`${mode}, like against like`)}`,

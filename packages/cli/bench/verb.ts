@@ -55,7 +55,7 @@ export function benchVerb(invite: Invite = alone): Verb {
     options: {
       json: flag("print everything that was found as one object"),
       html,
-      quick: flag("a rough look, in less than half a minute"),
+      quick: flag("a rough look, some seconds for each"),
     },
     examples: [
       ["ipc bench", "everything"],

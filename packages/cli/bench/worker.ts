@@ -1,6 +1,16 @@
-/** The program of both ends of a channel of ours while it is measured. */
+/** The program of both ends of ours while they are measured. */
 
 import { meetings } from "@ipc/address/meeting";
+import { memoryWork } from "./_memory_work.ts";
+import { plainQueues } from "./_plain_queues.ts";
+import { pairs } from "./_semaphore_pairs.ts";
+import { semaphoreWork } from "./_semaphore_work.ts";
 import { work } from "./_work.ts";
 
-if (import.meta.main) await work(Deno.args, meetings);
+if (import.meta.main) {
+  const name = Deno.args[1];
+  const pair = pairs.find((pair) => pair.name === name);
+  if (name === "memory" || name === "own-memory") await memoryWork(name);
+  else if (pair !== undefined) await semaphoreWork(Deno.args, pair);
+  else await work(Deno.args, [plainQueues, ...meetings]);
+}

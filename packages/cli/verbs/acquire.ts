@@ -6,7 +6,7 @@ import { verb } from "../_verb.ts";
 
 export default verb({
   text: [
-    "Takes N units, 1 unless told, all at once, and waits until they are there.",
+    "Takes N units, 1 unless told, all at once, and waits until they are there. A POSIX semaphore has them one by one.",
     "Nobody gives them back but release: not when the script that calls this ends, nor when it is killed. What is " +
     "to be given back in any case is run by with.",
   ],
@@ -15,7 +15,7 @@ export default verb({
     timeout: duration("T", "give up when they are not there after so long; 0 does not wait"),
   },
   examples: [
-    ["ipc acquire sysv-sem:0x4d2", "one unit"],
+    ["ipc acquire sem:/busy", "one unit"],
     ["ipc acquire sysv-sem:0x4d2 3 --timeout 2s || echo busy", "three or none, within two seconds"],
   ],
   async run({ operands: [text, n], options: { index, timeout }, io }) {

@@ -8,7 +8,8 @@ import { verb } from "../_verb.ts";
 export default verb({
   text: [
     "Those of System V are raised with sysctl: kernel.msgmax, kernel.msgmnb, kernel.msgmni, kernel.sem, " +
-    "kernel.shmmax, kernel.shmall and kernel.shmmni.",
+    "kernel.shmmax, kernel.shmall and kernel.shmmni; those of POSIX queues with fs.mqueue.msg_max and so on, and " +
+    "RLIMIT_MSGQUEUE with ulimit -q; /dev/shm is as large as it was mounted.",
   ],
   options: { json: flag("print an object for each, one a line") },
   examples: [

@@ -10,14 +10,15 @@ import { verb } from "../_verb.ts";
 
 export default verb({
   text: [
-    "KIND is sysv-msg, sysv-sem, sysv-shm, or fifo:FOLDER for the FIFOs below a folder; without any it is all that " +
-    "needs no folder. Everybody's objects are listed, and nobody is disturbed. The addresses are those that the " +
+    "KIND is sysv-msg, sysv-sem, sysv-shm, mq, sem or shm; fifo:FOLDER for the FIFOs below a folder, mmap:FOLDER for " +
+    "the files there that somebody has mapped and shares. Without any it is all that needs no folder; POSIX queues " +
+    "are in it where their file system is mounted, and ls mq says how. Everybody's objects are listed, and nobody is disturbed. The addresses are those that the " +
     "other verbs take; stat tells all there is to see of one.",
   ],
   options: { json: flag("print an object for each, one a line, with plain numbers") },
   examples: [
     ["ipc ls", "everything"],
-    ["ipc ls sysv-shm fifo:/run", "memory, and the FIFOs below /run"],
+    ["ipc ls shm fifo:/run", "POSIX memory, and the FIFOs below /run"],
     [
       "ipc ls sysv-shm --json | jq -r 'select(.attachCount == 0).address' | xargs ipc rm",
       "remove memory that nobody has attached",
@@ -73,14 +74,30 @@ function contents(status: ObjectStatus): string[] {
         status.locked ? "locked" : "",
         status.removalPending ? "removed with the last" : "",
       ];
+    case "mq": {
+      const { messages, maxMessages, bytes: inAll } = status;
+      if (messages === undefined) return ["not for this user"];
+      return [
+        `${count(messages)} of ${count(maxMessages!, "message")}`,
+        inAll === undefined ? "" : bytes(inAll),
+      ];
+    }
+    case "sem":
+      return [status.value === undefined ? "" : count(status.value, "unit")];
+    case "shm":
+      return [bytes(status.size)];
+    case "mmap":
+      return [bytes(status.size), `mapped by ${processes(status.holders.length)}`];
   }
+}
+
+function processes(number: number): string {
+  return number === 1 ? "1 process" : `${count(number)} processes`;
 }
 
 /** When it was used last and, where that is known, by whom. */
 function lastUse(status: ObjectStatus): string {
   switch (status.type) {
-    case "fifo":
-      return "";
     case "sysv-msg": {
       const { lastSendTime, lastReceiveTime, lastSendPid, lastReceivePid } = status;
       const received = (lastReceiveTime ?? 0) > (lastSendTime ?? 0);
@@ -92,6 +109,10 @@ function lastUse(status: ObjectStatus): string {
       const { lastAttachTime = status.changeTime, lastDetachTime = lastAttachTime, lastPid } = status;
       return used(lastDetachTime > lastAttachTime ? lastDetachTime : lastAttachTime, lastPid);
     }
+    case "mmap":
+      return used(status.modifyTime);
+    default:
+      return "";
   }
 }
 

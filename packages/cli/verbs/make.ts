@@ -1,24 +1,28 @@
 import { make } from "@ipc/address";
 import { about, STATUS } from "../_failure.ts";
 import { print } from "../io.ts";
-import { integers, mode, size } from "../_options.ts";
+import { integer, integers, mode, size } from "../_options.ts";
 import { verb } from "../_verb.ts";
 
 export default verb({
   text: [
-    "The mode is exact: the umask takes nothing from it. Memory needs a size.",
+    "The mode is exact: the umask takes nothing from it. Memory and a file to be mapped need a size, and have room " +
+    "for all of it from then on.",
     "A System V object of key 0 is private: only who knows its id finds it. Its address is printed.",
   ],
   options: {
     mode: mode("MODE", "permissions in octal, 600 unless told"),
-    "max-bytes": size("N", "the most bytes in a queue, the system's limit unless told"),
+    "max-bytes": size("N", "the most bytes in a System V queue, the system's limit unless told"),
+    "max-messages": integer("N", "the most messages in a POSIX queue, the system's default unless told", 1),
+    "max-message-size": size("N", "bytes of its longest message, the system's default unless told"),
     size: size("N", "bytes of memory; semaphores in a set, 1 unless told"),
     initial: integers("N[,N…]", "what each semaphore begins with, 0 unless told"),
   },
   examples: [
     ["ipc make fifo:/run/in --mode 620", "one group may write"],
     ["ipc make sysv-msg:0x4d2", "a System V queue"],
-    ["ipc make sysv-sem:0x4d2 --initial 1", "a semaphore that one at a time can hold"],
+    ["ipc make mq:/jobs --max-messages 10 --max-message-size 256", "a POSIX queue"],
+    ["ipc make sem:/busy --initial 1", "a semaphore that one at a time can hold"],
     [
       "ipc make 'sysv-shm:/etc/app.conf?proj=65' --size 64K",
       "memory, with the key that ftok gives a C program",
@@ -26,8 +30,13 @@ export default verb({
   ],
   async run({ operands, options, io }) {
     const [address] = operands as [string];
-    const { mode, size, initial, "max-bytes": maxBytes } = options;
-    const made = await about(address, () => make(address, { mode, maxBytes, size, initial }));
+    const { mode, size, initial } = options;
+    const { "max-bytes": maxBytes, "max-messages": maxMessages, "max-message-size": maxMessageSize } =
+      options;
+    const made = await about(
+      address,
+      () => make(address, { mode, maxBytes, maxMessages, maxMessageSize, size, initial }),
+    );
     if (made !== address) await print(io.stdout, `${made}\n`);
     return STATUS.done;
   },

@@ -15,7 +15,7 @@ export default verb({
     length: size("N", "print so many bytes, all to the end unless told"),
   },
   examples: [
-    ["ipc read sysv-shm:0x4d2 | xxd", "all of it"],
+    ["ipc read shm:/table | xxd", "all of it"],
     ["ipc read sysv-shm:0x4d2 --offset 16 --length 4 | od -t d4", "one number in it"],
   ],
   async run({ operands, options, io }) {

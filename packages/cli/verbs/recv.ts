@@ -53,6 +53,7 @@ export default verb({
     ["ipc recv fifo:/run/in --listen", "create the FIFO, wait for one message, remove the FIFO"],
     ["ipc recv fifo:/run/in --follow --json | jq .data", "every message, for as long as they come"],
     ["ipc recv sysv-msg:0x4d2 --at-most 5 --timeout 0", "the most urgent job, if there is one"],
+    ["ipc recv mq:/jobs --json", "the most urgent message of a POSIX queue, with its priority"],
     ["ipc recv 'fifo:/run/in?framing=lines' --follow", "what shells write: echo hello > /run/in"],
   ],
   async run({ operands, options, io }) {

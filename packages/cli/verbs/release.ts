@@ -8,7 +8,7 @@ export default verb({
   text: ["Gives N units, 1 unless told: back, or new ones. Whoever waits for them goes on."],
   options: { index: integer("I", "which semaphore of a set, from 0; the first unless told", 0) },
   examples: [
-    ["ipc release sysv-sem:0x4d2", "one unit"],
+    ["ipc release sem:/busy", "one unit"],
     ["ipc release sysv-sem:0x4d2 5 --index 2", "five, to the third semaphore"],
   ],
   async run({ operands: [text, n], options: { index } }) {

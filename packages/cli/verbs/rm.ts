@@ -4,11 +4,11 @@ import { verb } from "../_verb.ts";
 
 export default verb({
   text: [
-    "Whoever has a FIFO open or memory attached can go on with it. A queue and semaphores are gone at once: who " +
-    "waits for them fails, and messages are lost. What cannot be removed is told, and the others are removed.",
+    "Whoever has it open or mapped can go on with it. But System V queues and semaphores are gone at once: who " +
+    "waits for them fails, and messages are lost. mmap:PATH is the file itself. What cannot be removed is told, and the others are removed.",
   ],
   options: {},
-  examples: [["ipc rm fifo:/run/in fifo:/run/out", "two FIFOs"], [
+  examples: [["ipc rm fifo:/run/in mq:/jobs", "a FIFO and a queue"], [
     "ipc rm 'sysv-shm:?id=42'",
     "by its id, as ls shows it",
   ]],

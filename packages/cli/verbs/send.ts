@@ -25,6 +25,7 @@ export default verb({
     ["ipc send fifo:/run/in hello", "one message"],
     ["journalctl -f | ipc send fifo:/run/log --lines", "one message a line, for as long as they come"],
     ["ipc send sysv-msg:0x4d2 job --type 7", "a message of type 7 into a System V queue"],
+    ["ipc send mq:/jobs fire --priority 9", "into a POSIX queue, before what is less urgent"],
     [
       "ipc send 'fifo:/run/in?framing=raw' < photo.jpg",
       "plain bytes, for a program that knows nothing of messages",

@@ -13,7 +13,7 @@ import { verb } from "../_verb.ts";
 export default verb({
   text: [
     "Nobody who uses the object is disturbed. Readers and writers are the processes that have it open, holders " +
-    "those that have it attached, as far as this user may see.",
+    "those that have it mapped, as far as this user may see.",
   ],
   options: { json: flag("print one object, with plain numbers") },
   examples: [
@@ -46,9 +46,13 @@ function inWords(status: ObjectStatus, output: Output): string {
 type Properties = Readonly<Record<string, unknown>>;
 
 /** What is shown beside what it is a part of. */
-const PARTS: Readonly<Record<string, string>> = { available: "capacity", bytes: "maxBytes" };
+const PARTS: Readonly<Record<string, string>> = {
+  available: "capacity",
+  bytes: "maxBytes",
+  messages: "maxMessages",
+};
 /** What is counted in bytes. */
-const BYTES = ["available", "bytes", "size", "resident", "swapped"];
+const BYTES = ["available", "bytes", "size", "resident", "swapped", "maxMessageSize"];
 
 /** A value in words; `undefined`: it is not shown, or beside another. */
 function show(name: string, value: unknown, all: Properties): string | undefined {
@@ -58,16 +62,15 @@ function show(name: string, value: unknown, all: Properties): string | undefined
   if (name === "key") return value === IPC_PRIVATE ? "private" : formatKey(value as Key);
   if (/uid$/i.test(name)) return `${userName(value as number)} (${value})`;
   if (/gid$/i.test(name)) return `${groupName(value as number)} (${value})`;
-  if (name.endsWith("Pid")) return value === 0 ? "none" : processName(value as number);
+  if (name.endsWith("Pid")) return (value ?? 0) === 0 ? "none" : processName(value as number);
   if (name.endsWith("Time")) return value === undefined ? "never" : localTime(value as Date);
   if (Object.values(PARTS).includes(name) && all[partOf(name)] !== undefined) return undefined;
-  if (BYTES.includes(name) && value !== undefined) {
-    const whole = all[PARTS[name] ?? ""];
-    return `${count(value as number, "byte")}${whole === undefined ? "" : ` of ${count(whole as number)}`}`;
+  if (typeof value === "number") {
+    const whole = all[PARTS[name] ?? ""] as number | undefined;
+    const shown = BYTES.includes(name) ? count(value, "byte") : count(value);
+    return whole === undefined ? shown : `${shown} of ${count(whole)}`;
   }
   switch (typeof value) {
-    case "number":
-      return count(value);
     case "string":
       return value;
     case "boolean":

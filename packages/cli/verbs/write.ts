@@ -16,8 +16,8 @@ export default verb({
     length: size("N", "refuse more bytes than this; as far as the memory goes unless told"),
   },
   examples: [
-    ["ipc write sysv-shm:0x4d2 < table.bin", "from the beginning"],
-    ["printf '\\\\1' | ipc write sysv-shm:0x4d2 --offset 16", "one byte"],
+    ["ipc write shm:/table < table.bin", "from the beginning"],
+    ["printf '\\\\1' | ipc write mmap:/var/lib/table --offset 16", "one byte of a file"],
   ],
   async run({ operands, options, io }) {
     const address = readAddress(operands[0]!);

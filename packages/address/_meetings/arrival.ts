@@ -1,0 +1,28 @@
+/** How the near end of a channel learns that the far one is there. */
+
+import { BrokenPipeError, type SyncChannel, type WaitOptions } from "@ipc/core";
+
+/** How long the near end waits for the far end to open, in milliseconds. */
+const OPENING = 10_000;
+
+/** Acquires what the far end releases when it has opened; `ended` resolves should that end before. */
+export async function arrival(
+  acquire: (options: WaitOptions) => Promise<void>,
+  ended: Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController();
+  ended.then(() => stop.abort(new BrokenPipeError("Cannot open the channel: the far end has ended")));
+  await acquire({ timeout: OPENING, signal: AbortSignal.any([signal, stop.signal]) });
+}
+
+/** The near end as soon as the far one is there; it is closed should that not come. */
+export async function met(channel: SyncChannel, arrival: Promise<void>): Promise<SyncChannel> {
+  try {
+    await arrival;
+    return channel;
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
+}
