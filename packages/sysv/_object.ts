@@ -133,40 +133,42 @@ export function openOrCreate(
 }
 
 /** Looks at an object: IPC_STAT, or where that is not permitted the command that everybody may use. */
-export function status<S extends SystemVStatus>(kind: Kind<S>, { id, name }: Found): S {
-  const buffer = new Uint8Array(kind.structSize);
-  if (kind.control(id, constants.IPC_STAT, buffer) === -1) {
+export function status<S extends SystemVStatus>(kind: Kind<S>, found: Found): S {
+  return kind.read(found.id, look(kind, found, "look at"));
+}
+
+function look(kind: Kind, { id, name }: Found, verb: string): DataView<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(kind.structSize));
+  const bytes = new Uint8Array(view.buffer);
+  if (kind.control(id, constants.IPC_STAT, bytes) === -1) {
     const code = errno();
-    if (code !== ERRNO.EACCES || kind.control(id, kind.statAny, buffer) !== id) {
-      throw objectFailure(kind, code, kind.controller, "look at", id, name);
+    if (code !== ERRNO.EACCES || kind.control(id, kind.statAny, bytes) !== id) {
+      throw objectFailure(kind, code, kind.controller, verb, id, name);
     }
   }
-  return kind.read(id, new DataView(buffer.buffer));
+  return view;
 }
 
 /** Changes owner, group and mode, and what `more` writes into the struct: IPC_STAT and IPC_SET. */
 export function change(
   kind: Kind,
-  { id, name }: Found,
+  found: Found,
   { uid, gid, mode }: OwnershipChange,
   more?: (view: DataView) => void,
 ): void {
+  const { id, name } = found;
   if (mode !== undefined) checkMode(kind, mode);
   for (const number of [uid, gid]) {
     if (number !== undefined && !(Number.isInteger(number) && number >= 0 && number < 2 ** 32 - 1)) {
       throw new RangeError(`Cannot change ${kind.object} ${name}: ${number} is no user or group`);
     }
   }
-  const buffer = new Uint8Array(kind.structSize);
-  if (kind.control(id, constants.IPC_STAT, buffer) === -1) {
-    throw objectFailure(kind, errno(), kind.controller, "change", id, name);
-  }
-  const view = new DataView(buffer.buffer);
+  const view = look(kind, found, "change");
   if (uid !== undefined) view.setUint32(ipcPerm.uid, uid, true);
   if (gid !== undefined) view.setUint32(ipcPerm.gid, gid, true);
   if (mode !== undefined) view.setUint32(ipcPerm.mode, mode, true);
   more?.(view);
-  if (kind.control(id, constants.IPC_SET, buffer) === -1) {
+  if (kind.control(id, constants.IPC_SET, new Uint8Array(view.buffer)) === -1) {
     throw objectFailure(kind, errno(), kind.controller, "change", id, name);
   }
 }
@@ -229,8 +231,14 @@ function getFailure(
 /** What somebody else has put there before us could be read and written by them. */
 function checkTrust(kind: Kind, found: Found, { allowOwner }: TrustOptions): void {
   if (allowOwner === "any") return;
+  const users = typeof allowOwner === "number" ? [allowOwner] : allowOwner ?? [];
+  if (!Array.isArray(users) || !users.every(Number.isInteger)) {
+    throw new TypeError(
+      `Cannot open ${kind.object} ${found.name}: allowOwner is a user's number, several of them, or "any"`,
+    );
+  }
   const { uid, creatorUid, mode } = status(kind, found);
-  const allowed = [libc.geteuid(), ...typeof allowOwner === "number" ? [allowOwner] : allowOwner ?? []];
+  const allowed = [libc.geteuid(), ...users];
   if (allowed.includes(uid) && allowed.includes(creatorUid)) return;
   throw new UntrustedError(
     `Cannot open ${kind.object} ${found.name}: it belongs to uid ${uid}, was created by uid ${creatorUid}, and has mode ${

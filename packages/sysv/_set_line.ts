@@ -5,12 +5,21 @@ import { Waits } from "@ipc/core/base";
 import { errno } from "@ipc/core/sys";
 import type { OpenSet } from "./_open_set.ts";
 import { type Operations, semop } from "./_set_calls.ts";
-import { mustNotWait, someMustNotWait, upTo, waitsAt, withoutWaiting } from "./_set_operations.ts";
-import { waitForSemaphore } from "./_waiting/mod.ts";
+import {
+  mustNotWait,
+  onlyTake,
+  opposite,
+  someMustNotWait,
+  upTo,
+  waitsAt,
+  withoutWaiting,
+} from "./_set_operations.ts";
+import { waitForSemaphore, waitToOperate } from "./_waiting/mod.ts";
 
 /**
- * They are served in the order of the calls. The operations are always done by this thread: what waits for it
- * elsewhere only learns when to try again, so that undo belongs to this process, and giving up takes nothing.
+ * They are served in the order of the calls. As a rule the operations are done by this thread: what waits for it
+ * elsewhere only learns when to try again, and giving up takes nothing. Where somebody else was quicker then, and
+ * could be for ever, the thread that waits does them, and giving up gives back what it has taken.
  */
 export class Line {
   readonly #set: OpenSet;
@@ -22,8 +31,10 @@ export class Line {
   /** What must be possible before trying again may succeed. */
   #missing: Operations;
   readonly #waits: Waits;
-  /** Whether blocking has done the operations. */
+  /** Whether blocking, or the thread that waited, has done the operations. */
   #done = false;
+  /** Whether the last wait was over, and somebody else was quicker. */
+  #overtaken = false;
 
   constructor(set: OpenSet, operations: Operations, verb: string) {
     this.#set = set;
@@ -33,7 +44,7 @@ export class Line {
     this.#mayFail = someMustNotWait(operations);
     this.#waits = new Waits({
       action: set.describe(verb),
-      park: (wake) => waitForSemaphore(set.id, this.#missing, wake),
+      park: (wake) => this.#park(wake),
       block: (timeout) => this.#block(timeout),
     });
   }
@@ -60,8 +71,7 @@ export class Line {
   takeSync(options: SyncOptions): void {
     if (options.timeout === undefined && semop(this.#set.id, this.#operations) === 0) return;
     // Also what was interrupted, and what failed: it fails again.
-    this.#done = false;
-    this.#waits.takeSync(() => this.#done ? true : this.#attempt(), options);
+    this.#waits.takeSync(this.#attempt, options);
   }
 
   close(): void {
@@ -69,7 +79,10 @@ export class Line {
   }
 
   readonly #attempt = (): true | undefined => {
-    if (this.try()) return true;
+    if (this.#done || this.try()) {
+      this.#done = this.#overtaken = false;
+      return true;
+    }
     if (this.#mayFail) {
       // The kernel does not say which operation it was.
       const at = waitsAt(this.#operations, this.#set.values(this.#verb));
@@ -78,6 +91,24 @@ export class Line {
     }
     return undefined;
   };
+
+  #park(wake: () => void): () => void {
+    if (!this.#overtaken || !onlyTake(this.#operations)) {
+      return waitForSemaphore(this.#set.id, this.#missing, () => {
+        // Unless the attempt that follows succeeds.
+        this.#overtaken = true;
+        wake();
+      });
+    }
+    const giveUp = waitToOperate(this.#set.id, this.#operations, () => this.#done = true, wake);
+    return () => {
+      giveUp();
+      if (!this.#done) return;
+      this.#done = false;
+      // What was taken has room to go back to, unless somebody has released more than was acquired.
+      semop(this.#set.id, opposite(this.#operations));
+    };
+  }
 
   #block(timeout: number | undefined): void {
     this.#done = semop(this.#set.id, this.#operations, timeout) === 0;

@@ -17,8 +17,8 @@ export function encode(
   const encoded = new Int16Array(operations.length * WORDS);
   for (const [at, { index, by, undo, nowait }] of operations.entries()) {
     checkIndex(index, size, describe);
-    if (!Number.isInteger(by) || by < -SEMVMX - 1 || by > SEMVMX) {
-      throw new RangeError(`Cannot ${describe()}: ${by} is no integer from -32768 to 32767`);
+    if (!Number.isInteger(by) || by < -SEMVMX || by > SEMVMX) {
+      throw new RangeError(`Cannot ${describe()}: ${by} is no integer from -${SEMVMX} to ${SEMVMX}`);
     }
     encoded[at * WORDS + sembuf.num] = index;
     encoded[at * WORDS + sembuf.op] = by;
@@ -70,4 +70,19 @@ export function waitsAt(operations: Operations, values: Uint16Array): number {
     values[index]! += by;
   }
   return -1;
+}
+
+/** Whether all of them take, and may wait for that: undone they never wait. */
+export function onlyTake(operations: Operations): boolean {
+  return operations.every((word, at) => {
+    if (at % WORDS === sembuf.op) return word < 0;
+    return at % WORDS !== sembuf.flg || (word & IPC_NOWAIT) === 0;
+  });
+}
+
+/** What undoes them, without waiting. */
+export function opposite(operations: Operations): Operations {
+  const copy = withoutWaiting(operations);
+  for (let at = sembuf.op; at < copy.length; at += WORDS) copy[at] = -copy[at]!;
+  return copy;
 }

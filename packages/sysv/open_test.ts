@@ -253,3 +253,11 @@ each("times have whole seconds, and the key and ids are read as they are", (kind
   const { uid, key: negative } = kind.read(made.id, view);
   assertEquals([uid, negative as number], [4_000_000_000, -5]);
 });
+
+each("who owns it can give back a mode that keeps even its owner out", (kind, key, size) => {
+  asUser(NOBODY, () => {
+    const found = create(kind, key, size, { mode: 0o200 });
+    change(kind, found, { mode: 0o600 });
+    assertEquals(status(kind, found).mode, 0o600);
+  });
+}, asAnother);

@@ -290,3 +290,34 @@ Deno.test("Semaphore: the numbers of those who wait", () =>
     assertEquals([(await low.status).code, (await zero.status).code], [0, 0]);
     assertEquals([semaphore.waitersForIncrease, semaphore.waitersForZero], [0, 0]);
   }));
+
+/** A process that holds the only unit for some milliseconds, again and again, and blocks in between. */
+function holder(set: SemaphoreSet): Promise<TestProcess> {
+  return processWith(
+    set,
+    `const sleep = new Int32Array(new SharedArrayBuffer(4));
+     for (;;) {
+       semaphore.acquireSync(1, { undo: true });
+       Atomics.wait(sleep, 0, 0, 3);
+       semaphore.release(1, { undo: true });
+     }`,
+  );
+}
+
+Deno.test("Semaphore: who waits asynchronously has a turn among those whose threads are blocked", () =>
+  withSet([1], async (set) => {
+    await using one = await holder(set);
+    await using other = await holder(set);
+    const lock = set.at(0);
+    for (let turn = 0; turn < 5; turn++) await lock.withLock(() => {}, CEILING);
+    for (let turn = 0; turn < scaled(200); turn++) {
+      const abort = new AbortController();
+      const acquired = lock.acquire(1, { undo: true, signal: abort.signal }).then(() => true, () => false);
+      setTimeout(() => abort.abort(), Math.random() * 20);
+      if (await acquired) lock.release(1, { undo: true });
+    }
+    await one.kill();
+    await other.kill();
+    // What an abort left behind would be missing here.
+    await until(() => lock.value === 1);
+  }));

@@ -176,6 +176,11 @@ export class SharedMemory extends Mapping {
   static #attach(found: Found, options: SharedMemoryCreateOptions & SharedMemoryOpenOptions): SharedMemory {
     const { access = "write", size = 1, removeOnClose = false, removeOnLastDetach, hugePages } = options;
     try {
+      if (access !== "read" && access !== "write") {
+        throw new TypeError(
+          `Cannot open shared memory ${found.name} for "${access}": it is "read" or "write"`,
+        );
+      }
       const { key, size: byteLength } = status(memoryKind, found);
       if (byteLength < size) {
         throw new RangeError(

@@ -32,12 +32,15 @@ export function attempts(slots: Slots, Table: typeof Slots, calls: Calls): (slot
     return true;
   }
 
-  /** The operations are followed by their opposites: together they change nothing. */
+  /** The operations are followed by their opposites, so that together they change nothing; or they are to be done. */
   function semaphore(at: number, slot: number): boolean {
     const count = counts[words[at + Table.LENGTH]!]!;
-    if (calls.semop(words[at + Table.ID]!, slots.operations(slot), count) === 0) return true;
-    const code = calls.errno();
-    return code !== EAGAIN && code !== EINTR;
+    if (calls.semop(words[at + Table.ID]!, slots.operations(slot), count) === -1) {
+      const code = calls.errno();
+      return code !== EAGAIN && code !== EINTR;
+    }
+    if (words[at + Table.KIND] === Table.TAKING) words[at + Table.TOOK] = 1;
+    return true;
   }
 
   function room(at: number): boolean {
@@ -51,6 +54,6 @@ export function attempts(slots: Slots, Table: typeof Slots, calls: Calls): (slot
   return (slot) => {
     const at = slots.at(slot);
     const kind = words[at + Table.KIND];
-    return kind === Table.MESSAGE ? message(at) : kind === Table.SEMAPHORE ? semaphore(at, slot) : room(at);
+    return kind === Table.MESSAGE ? message(at) : kind === Table.ROOM ? room(at) : semaphore(at, slot);
   };
 }

@@ -26,7 +26,7 @@ import { mayStartWorker, startWorker } from "./worker.ts";
 
 /** What is waited for. */
 export interface Goal {
-  /** {@linkcode Slots.MESSAGE}, {@linkcode Slots.ROOM} or {@linkcode Slots.SEMAPHORE}. */
+  /** {@linkcode Slots.MESSAGE}, {@linkcode Slots.ROOM}, {@linkcode Slots.SEMAPHORE} or {@linkcode Slots.TAKING}. */
   readonly kind: number;
   readonly id: number;
   /** Of msgrcv(2). */
@@ -37,7 +37,7 @@ export interface Goal {
   readonly count: number;
   /** `struct sembuf` as triples. */
   readonly operations?: Int16Array;
-  /** Gets the type of an empty message that was taken. */
+  /** Gets the type of an empty message that was taken, or learns that the operations were done. */
   readonly taken?: (type: number) => void;
   readonly wake: () => void;
 }
@@ -143,7 +143,8 @@ function place(wait: Wait): void {
   if (wait.operations !== undefined) {
     const operations = slots.operations(slot);
     operations.set(wait.operations);
-    for (let each = 0; each < wait.count; each++) operations[each * 3 + sembuf.flg] = nowait;
+    const kept = wait.kind === Slots.TAKING ? constants.SEM_UNDO : 0;
+    for (let at = sembuf.flg; at < wait.count * 3; at += 3) operations[at] = operations[at]! & kept | nowait;
   }
   Atomics.store(words, at + Slots.STATE, WAITING);
   if (blocker !== -1) {

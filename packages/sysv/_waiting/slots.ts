@@ -35,7 +35,7 @@ export class Slots {
   static readonly LENGTH = 5;
   /** Microseconds for which something is likely to happen soon. */
   static readonly BUSY = 6;
-  /** 1: an empty message of type TYPE was taken. */
+  /** 1: an empty message of type TYPE was taken, or the operations were done. */
   static readonly TOOK = 7;
   /** The thread of a blocked worker; 0 before it has started. */
   static readonly THREAD = 8;
@@ -48,6 +48,8 @@ export class Slots {
   static readonly MESSAGE = 0;
   static readonly ROOM = 1;
   static readonly SEMAPHORE = 2;
+  /** As SEMAPHORE, but the operations are done. */
+  static readonly TAKING = 3;
 
   /** Words in front of the slots. 1: the main thread wants a byte in the pipe. */
   static readonly ASLEEP = 0;

@@ -56,6 +56,24 @@ export function waitForSemaphore(id: number, operations: Int16Array, wake: () =>
   return begin({ kind: Slots.SEMAPHORE, id, type: 0, flags: 0, count, operations: both, wake });
 }
 
+/**
+ * Waits until these operations can succeed, and does them at that moment; `done` is told so before `wake`, or while
+ * the wait is being given up, never later.
+ *
+ * Where others wait for the same, the thread that stands in the kernel's line has its turn, but not one that only
+ * looks and comes back later. SEM_UNDO is heeded. System call: `semop`.
+ */
+export function waitToOperate(
+  id: number,
+  operations: Int16Array,
+  done: () => void,
+  wake: () => void,
+): () => void {
+  const count = operations.length / 3;
+  if (count > Slots.MOST_OPERATIONS) return waitForSemaphore(id, operations, wake);
+  return begin({ kind: Slots.TAKING, id, type: 0, flags: 0, count, operations, taken: done, wake });
+}
+
 /** Starts at once all that waiting starts at need, and then keeps: for tests that look for leaks. */
 export async function warmUpWaiting(): Promise<void> {
   await startAll();
