@@ -18,6 +18,8 @@ export interface Mechanism {
   readonly because?: string;
   /** Whether an end reads ahead, so that what it has read and not given is lost when it closes. */
   readonly readsAhead: boolean;
+  /** Whether messages stay in it when all ends are closed. */
+  readonly keepsMessages?: boolean;
   /** Whether its objects lie in folders, and are not all in one place. */
   readonly inFolders?: boolean;
   /** The options that its objects are created with. */
@@ -134,6 +136,7 @@ export const mechanisms: readonly Mechanism[] = [
     summary: "System V message queue",
     directions: ["send", "receive", "both"],
     readsAhead: false,
+    keepsMessages: true,
     makes: ["mode", "maxBytes"],
     params: {
       ...systemV,
@@ -171,6 +174,7 @@ export const mechanisms: readonly Mechanism[] = [
     directions: ["send", "receive"],
     because: "whoever sends and receives gets its own messages back",
     readsAhead: false,
+    keepsMessages: true,
     makes: ["mode", "maxMessages", "maxMessageSize"],
     params: { priority: integer("N", "a priority, from 0 to 32767", 0, 32_767), "allow-owner": owner },
     check: checkNamed("mq:/jobs", 255),

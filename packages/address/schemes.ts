@@ -13,6 +13,8 @@ export interface Scheme {
   readonly directions: readonly Direction[];
   /** Whether a receiving end reads ahead, so that what it has read and not given is lost when it closes. */
   readonly readsAhead: boolean;
+  /** Whether messages stay in it when all ends are closed. */
+  readonly keepsMessages: boolean;
   /** The parameters that may follow a question mark, by name, with what each can be. */
   readonly params: Readonly<Record<string, string>>;
 }
@@ -34,5 +36,6 @@ export const schemes: readonly Scheme[] = mechanisms.map(({ params, ...mechanism
   summary: mechanism.summary,
   directions: mechanism.directions,
   readsAhead: mechanism.readsAhead,
+  keepsMessages: mechanism.keepsMessages ?? false,
   params: Object.fromEntries(Object.entries(params).map(([name, { values }]) => [name, values])),
 }));

@@ -1,6 +1,6 @@
 /** Opens the ends that verbs use. */
 
-import { type Address, connect, listen } from "@ipc/address";
+import { type Address, connect, listen, schemes } from "@ipc/address";
 import type { Receiver, Sender, WaitOptions } from "@ipc/core";
 import { advice } from "./_address.ts";
 import { about } from "./_failure.ts";
@@ -8,7 +8,7 @@ import { flag, type Option } from "./_options.ts";
 
 /** `--listen`, the same for every verb that has it. */
 export const listenOption: Option<boolean> = flag(
-  "create what is missing (mode 0600), and remove it at the end",
+  "create what is missing (mode 0600), and remove it at the end, but not a queue that was sent into",
 );
 /** `--follow`, the same for every verb that has it. */
 export const followOption: Option<boolean> = flag("go on when the last sender leaves, until a signal");
@@ -31,9 +31,17 @@ export function openSender(
   const options = { direction: "send", timeout, signal } as const;
   return about(
     address.text,
-    () => create ? listen(address, { ...options, removeOnClose: true }) : connect(address, options),
+    () =>
+      create
+        ? listen(address, { ...options, removeOnClose: !keepsMessages(address) })
+        : connect(address, options),
     advice(address, OR_LISTEN),
   );
+}
+
+/** Whether what was sent would be lost if the object were removed now. */
+function keepsMessages(address: Address): boolean {
+  return schemes.some(({ scheme, keepsMessages }) => scheme === address.scheme && keepsMessages);
 }
 
 /** Opens the receiving end of an address. */

@@ -17,6 +17,8 @@ export default verb({
     "Carries every message of FROM to TO, until the last sender has left or a signal comes; then TO is ended. " +
     "A queue knows nothing of its senders: from there it goes on until a signal. How many messages they were, and " +
     "how fast, is shown on a terminal.",
+    "Only bytes are carried, not types and priorities. A message that TO can never take, because it is too long " +
+    "there, is lost, and ends the bridge with an error.",
   ],
   options: {
     follow: followOption,

@@ -19,6 +19,18 @@ Deno.test("a queue keeps what was sent, byte for byte, until somebody takes it",
   ]);
 });
 
+Deno.test("send --listen creates a queue and leaves it, with the message; recv --listen removes it", async () => {
+  const address = `sysv-msg:${1 + crypto.getRandomValues(new Uint32Array(1))[0]! % 0x7fff_ffff}`;
+  try {
+    assertEquals((await ipc(["send", address, "still here", "--listen"])).code, 0);
+    assertEquals((await ipc(["recv", address])).stdout, "still here\n");
+  } finally {
+    assertEquals((await ipc(["rm", address])).code, 0);
+  }
+  assertEquals((await ipc(["recv", address, "--listen", "--timeout", "0"])).code, 124);
+  assertEquals((await ipc(["stat", address])).code, 1);
+});
+
 Deno.test("recv takes messages of a type, up to one, or of all but one", async () => {
   await using queue = await made("sysv-msg");
   for (const type of ["3", "1", "2", "5"]) {
