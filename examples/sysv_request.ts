@@ -12,4 +12,3 @@ for (const word of ["level", "stats", "queue"]) {
   await server.send({ from: Deno.pid, word });
   console.log(await server.receive({ timeout: 10_000 }));
 }
-await server.send({ from: Deno.pid, word: "" }); // the server may go

@@ -8,7 +8,7 @@ import { flag, type Option } from "./_options.ts";
 
 /** `--listen`, the same for every verb that has it. */
 export const listenOption: Option<boolean> = flag(
-  "create what is missing (mode 0600), and remove it at the end, but not a queue that was sent into",
+  "create what is missing (mode 0600), and remove it at the end",
 );
 /** `--follow`, the same for every verb that has it. */
 export const followOption: Option<boolean> = flag("go on when the last sender leaves, until a signal");

@@ -1,6 +1,6 @@
 /** Calls that want the same operations done on a semaphore set. */
 
-import { ERRNO, type SyncOptions, type WaitOptions } from "@ipc/core";
+import { ERRNO, PermissionError, type SyncOptions, type WaitOptions } from "@ipc/core";
 import { Waits } from "@ipc/core/base";
 import { errno } from "@ipc/core/sys";
 import type { OpenSet } from "./_open_set.ts";
@@ -84,13 +84,24 @@ export class Line {
       return true;
     }
     if (this.#mayFail) {
-      // The kernel does not say which operation it was.
-      const at = waitsAt(this.#operations, this.#set.values(this.#verb));
+      const at = this.#waitsAt();
       if (at >= 0 && mustNotWait(this.#operations, at)) throw this.#set.failure(ERRNO.EAGAIN, this.#verb);
       if (at >= 0) this.#missing = upTo(this.#operations, at);
     }
     return undefined;
   };
+
+  /** Which operation would have to wait, which the kernel does not say; one that must not where we may not look. */
+  #waitsAt(): number {
+    try {
+      return waitsAt(this.#operations, this.#set.values(this.#verb));
+    } catch (error) {
+      if (!(error instanceof PermissionError)) throw error;
+      let at = 0;
+      while (!mustNotWait(this.#operations, at)) at++;
+      return at;
+    }
+  }
 
   #park(wake: () => void): () => void {
     if (!this.#overtaken || !onlyTake(this.#operations)) {

@@ -164,6 +164,8 @@ each("somebody else's is UntrustedError, unless that user is allowed", (kind, ke
       "allow that user with allowOwner, if it is who you expect",
     ]);
     assertThrows(() => open(kind, target, { allowOwner: [1, 2] }), UntrustedError);
+    const odd = `${NOBODY}` as unknown as number;
+    assertThrows(() => open(kind, target, { allowOwner: odd }), TypeError, "allowOwner is a user's number");
     for (const allowOwner of [NOBODY, [1, NOBODY], "any"] as const) {
       assertEquals(open(kind, target, { allowOwner }).id, id);
     }

@@ -217,6 +217,19 @@ Deno.test("SemaphoreSet.operate with nowait fails where that operation would hav
     assertEquals(set.values, [0, 0]);
   }));
 
+Deno.test({
+  name: "SemaphoreSet.operate with nowait needs no permission to look at the values",
+  ignore: !canBeAnother,
+  fn: () => {
+    using set = SemaphoreSet.create(IPC_PRIVATE, { mode: 0o222, removeOnClose: true });
+    using same = SemaphoreSet.open({ id: set.id });
+    asUser(NOBODY, () => {
+      const error = assertThrows(() => same.operateSync([{ index: 0, by: -1, nowait: true }]), IpcError);
+      assertEquals(error.code, "EAGAIN");
+    });
+  },
+});
+
 Deno.test("SemaphoreSet.operate with nowait blocks a process only for the other operations", () =>
   withSet([0, 0], async (set) => {
     await using process = await processWith(

@@ -12,7 +12,7 @@ export default verb({
     "Each MESSAGE is sent as one message. Without any, standard input is one message, or with --lines each line " +
     "of it. Input may be any bytes.",
     "It ends when the system has all messages. A FIFO has them when somebody receives; a queue has room for some, " +
-    "and keeps them until somebody takes them.",
+    "and keeps them until somebody takes them, also a queue that --listen has created.",
   ],
   options: {
     lines: flag("each line of standard input is a message"),
