@@ -1,159 +1,105 @@
 /**
- * Runs tests on emulated aarch64: `deno task test:aarch64 [FILE…]`.
+ * Runs the tests on emulated aarch64: `deno task test:aarch64 [--short] [FILE…]`, all of them unless told which.
  *
- * An aarch64 Deno from npm runs under qemu-user with Debian's cross libraries. Nothing is registered with
- * the kernel: a script stands for that Deno, and a module loaded before any other lets `Deno.execPath()` name the
- * script, so that tests start children under emulation too. What cannot be right there is skipped by name.
+ * An aarch64 Deno from npm runs under qemu-user with Debian's cross libraries. Nothing is registered with the
+ * kernel: a script stands for that Deno. A module that is loaded before any other lets `Deno.execPath()` name the
+ * script, so that tests start children under emulation too, stretches long timers, and skips by name what cannot be
+ * right there, with `--short` also what is slow there. Files are tested side by side where each can have IPC
+ * objects of its own, which takes root.
  *
  * @module
  */
 
-import { homedir } from "node:os";
+import { parseArgs } from "node:util";
 import { join, resolve } from "node:path";
+import { prepare } from "./aarch64/emulator.ts";
+import { IMPOSSIBLE, SLOW } from "./aarch64/skipped.ts";
 import { chooseConfig } from "./config.ts";
-
-const VERSION = "2.9.5";
-const PACKAGE = "@deno/linux-arm64-glibc";
-const SYSROOT = "/usr/aarch64-linux-gnu";
-const DEBIAN = ["qemu-user-static", "libc6-arm64-cross", "libgcc-s1-arm64-cross"];
 
 const root = resolve(import.meta.dirname!, "..");
 
-/** What the two architectures do differently lives here: layouts, constants, and the calls that use them. */
-const FILES = [
-  "packages/core/sys",
-  "packages/pipe/pipe_test.ts",
-  "packages/pipe/child_test.ts",
-  "packages/fifo/fifo_test.ts",
-  "packages/fifo/mkfifo_test.ts",
-];
+/** So many files are tested by one Deno, which takes seconds to start; with more the lanes would end far apart. */
+const TOGETHER = 4;
 
-/** Tests that cannot pass, or not in time, and why; each begins a name or stands in it. */
-const SKIPPED: readonly [name: string, reason: string][] = [
-  [
-    "CORE-005 errno is the true one",
-    "qemu answers an unknown ioctl with ENOSYS, and strace sees qemu's own calls",
-  ],
-  ["stat knows pipes, sockets, links", "qemu shows the program itself where /proc/self/exe is a link"],
-  ["ftok is", "qemu looks for / in the folder of the cross libraries first"],
-  ["CORE-007 Mapping", "qemu makes up /proc/self/maps in a file of its own"],
-  ["processIdentity is what /proc says", "qemu makes up /proc/self/stat"],
-  [
-    "isAlive does not judge a process of a real other pid namespace",
-    "starts several Denos, each for seconds",
-  ],
-  ["Mapping that is forgotten", "lets a collector run that takes most of a minute here"],
-  ["a child inherits its two descriptors and nothing else", "starts several Denos, each for seconds"],
-  ["pipe of packets: promise", "the checks that a pipe passes too, over the same calls"],
-  ["promise 4: an open but idle channel", "starts Deno, which takes seconds here, and gives it 300 ms"],
-  ["promise 4: a pending wait keeps the process alive", "the same"],
-  ["promise 4: closing lets the process exit", "the same"],
-  ["promise 4: aborting the last wait", "the same"],
-  ["promise 2: trySend that says true", "moves 16 MiB, and has run into its ceiling"],
-  ["promise 6: 31 pending receives", "reads files within a ceiling that emulation does not keep"],
-  ["promise 6: 64 pending receives", "the same"],
-  ["promise 6: 1,000 pending receives", "the same"],
-];
+/** Runs a program where nobody else makes objects of IPC, which tests would take for their own leaks. */
+const ALONE = ["unshare", "--ipc", "--mount", "sh", "-c"];
+const MOUNTS = `mount -t tmpfs tmpfs /dev/shm || exit
+[ ! -d /dev/mqueue ] || mount -t mqueue mqueue /dev/mqueue || exit
+`;
+const EXEC = 'exec "$@" 2>&1';
 
 async function main(): Promise<number> {
-  const qemu = await missingOrQemu();
-  if (qemu === undefined) return 1;
-  const cache = join(Deno.env.get("DENO_DIR") || join(homedir(), ".cache", "deno"), "ipc_aarch64");
-  const deno = await fetchDeno(cache);
-  const script = await writeScript(cache, qemu, deno);
-  for (const [name, reason] of SKIPPED) console.log(`skipped: ${name}… (${reason})`);
-  const { flags } = await chooseConfig();
-  const files = Deno.args.length > 0 ? Deno.args : FILES.filter((path) => exists(join(root, path)));
-  const args = ["test", "--no-check", "-A", "--sanitize-ops", "--sanitize-resources", ...flags];
+  const { values: { short }, positionals: paths } = parseArgs({
+    args: Deno.args,
+    options: { short: { type: "boolean" } },
+    allowPositionals: true,
+  });
+  const skipped = short ? [...IMPOSSIBLE, ...SLOW] : IMPOSSIBLE;
+  const names = skipped.flatMap(({ names }) => names);
+  const emulator = await prepare(names);
+  if (emulator === undefined) return 1;
+  for (const { reason, names } of skipped) {
+    for (const name of names) console.log(`skipped: ${name}… (${reason})`);
+  }
   const start = performance.now();
-  const { code } = await new Deno.Command(script, {
-    args: [...args, ...files],
+  const { flags } = await chooseConfig();
+  const test = [
+    emulator.deno,
+    "test",
+    "--no-check",
+    "-A",
+    "--sanitize-ops",
+    "--sanitize-resources",
+    ...flags,
+  ];
+  const settings = {
     cwd: root,
     env: {
-      DENO_DIR: join(cache, "dir"),
+      DENO_DIR: emulator.cache,
       IPC_TEST_SCALE: Deno.env.get("IPC_TEST_SCALE") ?? "0.02",
       IPC_TEST_CEILING: "20000",
     },
     stdin: "null",
-  }).spawn().status;
-  console.log(`aarch64 under ${qemu}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
-  return code;
+    stderr: "inherit",
+  } as const;
+  const alone = await mayBeAlone();
+  const [shell = "", ...words] = alone ? [...ALONE, MOUNTS + EXEC, "sh"] : ["sh", "-c", EXEC, "sh"];
+  const files = (paths.length > 0 ? paths : ["packages"]).flatMap(testFiles)
+    .filter((file) => !names.some((name) => file.startsWith(name)));
+  let failed = false;
+  const lane = async () => {
+    while (files.length > 0) {
+      const args = [...words, ...test, ...files.splice(0, TOGETHER)];
+      const { success, stdout } = await new Deno.Command(shell, { args, ...settings }).output();
+      // All at once, for other lanes speak too.
+      console.log(new TextDecoder().decode(stdout));
+      if (!success) failed = true;
+    }
+  };
+  const lanes = alone ? navigator.hardwareConcurrency : 1;
+  await Promise.all(Array.from({ length: lanes }, lane));
+  const seconds = Math.round((performance.now() - start) / 1000);
+  console.log(`aarch64 under ${emulator.qemu}: ${seconds} s, ${lanes} at a time`);
+  return failed ? 1 : 0;
 }
 
-/** The emulator, or says what is to be installed. */
-function missingOrQemu(): string | undefined {
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
-  const programs = ["qemu-aarch64-static", "qemu-aarch64"];
-  const qemu = programs.flatMap((name) => folders.map((folder) => join(folder, name))).find(exists);
-  const libraries = ["ld-linux-aarch64.so.1", "libgcc_s.so.1"].map((name) => join(SYSROOT, "lib", name));
-  const missing = [
-    ...qemu === undefined ? programs.slice(0, 1) : [],
-    ...libraries.filter((path) => !exists(path)),
-  ];
-  if (missing.length === 0) return qemu;
-  console.error(
-    `Cannot emulate aarch64: ${missing.join(", ")} missing\nhint: apt-get install ${DEBIAN.join(" ")}`,
-  );
-}
-
-function exists(path: string): boolean {
+async function mayBeAlone(): Promise<boolean> {
+  const [program = "", ...args] = [...ALONE, MOUNTS];
   try {
-    Deno.statSync(path);
-    return true;
+    const { success } = await new Deno.Command(program, { args, stdout: "null", stderr: "null" }).output();
+    return success;
   } catch {
     return false;
   }
 }
 
-/** The aarch64 Deno, from npm the first time. */
-async function fetchDeno(cache: string): Promise<string> {
-  const folder = join(cache, VERSION);
-  const deno = join(folder, "package", "deno");
-  if (exists(deno)) return deno;
-  await Deno.mkdir(folder, { recursive: true });
-  const draft = await Deno.makeTempDir({ dir: cache });
-  try {
-    await run("npm", ["pack", "--silent", "--pack-destination", draft, `${PACKAGE}@${VERSION}`]);
-    const [archive] = [...Deno.readDirSync(draft)];
-    await run("tar", ["-xzf", join(draft, archive!.name), "-C", draft]);
-    await Deno.rename(join(draft, "package"), join(folder, "package"));
-  } finally {
-    await Deno.remove(draft, { recursive: true });
-  }
-  return deno;
-}
-
-async function run(program: string, args: string[]): Promise<void> {
-  const { success } = await new Deno.Command(program, { args, stdin: "null", stdout: "null" }).output();
-  if (!success) throw new Error(`Cannot fetch Deno for aarch64: ${program} ${args.join(" ")} failed`);
-}
-
-/** What is executed in place of the aarch64 Deno, by us and by the tests. */
-async function writeScript(cache: string, qemu: string, deno: string): Promise<string> {
-  const script = join(cache, "deno");
-  const preload = join(cache, "exec_path.js");
-  await Deno.writeTextFile(
-    preload,
-    `Deno.execPath = () => ${JSON.stringify(script)};
-const skipped = ${JSON.stringify(SKIPPED.map(([name]) => name))};
-const { test } = Deno;
-Deno.test = Object.assign((first, ...rest) => {
-  const name = typeof first === "string" ? first : first.name;
-  return skipped.some((part) => name.includes(part)) ? test.ignore(first, ...rest) : test(first, ...rest);
-}, test);
-`,
-  );
-  await Deno.writeTextFile(
-    script,
-    `#!/bin/sh
-case "$1" in
-  run | eval | test) verb=$1; shift; set -- "$verb" "--preload=${preload}" "$@" ;;
-esac
-exec "${qemu}" -L "${SYSROOT}" "${deno}" "$@"
-`,
-  );
-  await Deno.chmod(script, 0o755);
-  return script;
+/** The tests in a file or a folder, by their paths from the root. */
+function testFiles(path: string): string[] {
+  if (Deno.statSync(join(root, path)).isFile) return [path];
+  return [...Deno.readDirSync(join(root, path))].sort((a, b) => a.name < b.name ? -1 : 1).flatMap((entry) => {
+    const inside = join(path, entry.name);
+    return entry.isDirectory ? testFiles(inside) : entry.name.endsWith("_test.ts") ? [inside] : [];
+  });
 }
 
 Deno.exit(await main());

@@ -93,11 +93,22 @@ Deno.test({
 });
 
 Deno.test("examples: mmap_writer and mmap_reader", async () => {
-  const [read] = await Promise.all([run("mmap_reader.ts"), run("mmap_writer.ts")]);
+  const read = await run("mmap_reader.ts");
   assertEquals(read.replaceAll(/ at .*Z$/gm, ""), "19.5 degrees\n20.25 degrees\n21 degrees\n");
 });
 
 Deno.test("examples: mmap_table, with a small heap", async () => {
   const told = await run("--v8-flags=--max-old-space-size=64", "mmap_table.ts");
   assertEquals(told, "the table has 2289 MiB\nit fits into the heap: false\nits rows are worth 2475\n");
+});
+
+Deno.test({
+  name: "examples: posix_jobs and its worker in C",
+  ignore: ignore("cc"),
+  fn: async () => {
+    assertEquals(
+      await run("posix_jobs.ts"),
+      "priority 9: 25 primes up to 100\npriority 5: 168 primes up to 1000\npriority 1: 4 primes up to 10\n",
+    );
+  },
 });

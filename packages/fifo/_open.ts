@@ -109,6 +109,10 @@ function checkTrust(path: string, { uid, mode }: FileStatus, trust: FifoTrust): 
   const { allowOwner = [], allowWriters } = trust;
   const self = libc.geteuid();
   const owners = typeof allowOwner === "number" ? [allowOwner] : allowOwner;
+  // A string would have what it contains for owners.
+  if (!Array.isArray(owners) || !owners.every(Number.isInteger)) {
+    throw new TypeError(`Cannot open FIFO "${path}": allowOwner is a user's number, or several of them`);
+  }
   if (uid !== self && !owners.includes(uid)) {
     throw new UntrustedError(
       `Cannot open FIFO "${path}": it belongs to user ${uid}, and this is user ${self}`,

@@ -109,6 +109,8 @@ Deno.test({
       const error = await assertRejects(() => Fifo.open(path, "read"), UntrustedError);
       assertEquals(error.message, `Cannot open FIFO "${path}": it belongs to user 12345, and this is user 0`);
       await assertRejects(() => Fifo.open(path, "read", { allowOwner: [1, 2] }), UntrustedError);
+      const odd = "12345" as unknown as number;
+      await assertRejects(() => Fifo.open(path, "read", { allowOwner: odd }), TypeError, "allowOwner");
       (await Fifo.open(path, "read", { allowOwner: 12345 })).close();
       (await Fifo.open(path, "read", { allowOwner: [1, 12345] })).close();
     }),

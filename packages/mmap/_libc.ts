@@ -13,6 +13,7 @@ const symbols = {
     parameters: [/* int fd */ "i32", /* int cmd */ "i32", /* int arg */ "i32"],
     result: /* int */ "i32",
   },
+  geteuid: { parameters: [], result: /* uid_t */ "u32" },
   ftruncate: { parameters: [/* int fd */ "i32", /* off_t length */ "i64"], result: /* int */ "i32" },
   msync: {
     parameters: [/* void *addr */ "pointer", /* size_t length */ "usize", /* int flags */ "i32"],

@@ -1,7 +1,16 @@
 /** Getting hold of a file that is to be mapped: open(2), and room for it. */
 
-import { ERRNO, errnoError, type IpcError, NotSupportedError } from "@ipc/core";
-import { abi, cString, errno, type MappingAccess, OwnedFd, reserve, stat } from "@ipc/core/sys";
+import { ERRNO, errnoError, type IpcError, LimitError, NotSupportedError, UntrustedError } from "@ipc/core";
+import {
+  abi,
+  cString,
+  errno,
+  type FileStatus,
+  type MappingAccess,
+  OwnedFd,
+  reserve,
+  stat,
+} from "@ipc/core/sys";
 import { libc } from "./_libc.ts";
 
 /** What becomes of the room on the disk, or in memory where the file system is there. */
@@ -29,6 +38,13 @@ export interface FileOptions {
    * `"none"` makes a sparse file, which takes room as it is written.
    */
   reserve?: Reserve | undefined;
+  /** Whether the path may be a symbolic link; true unless told, with `create` false. */
+  followLinks?: boolean | undefined;
+  /**
+   * Users by number who may own the file besides this one, or `"any"` for whoever it is: that unless told, with
+   * `create` nobody.
+   */
+  allowOwner?: number | readonly number[] | "any" | undefined;
 }
 
 /** A file that is open. */
@@ -46,10 +62,13 @@ export function openFile(path: string, options: FileOptions): OpenFile {
   checkOptions(path, options);
   const open = openOrCreate(path, options);
   try {
-    const { type } = stat(open.file.fd);
-    if (type !== "file") {
-      throw new NotSupportedError(`Cannot map "${path}": it is a ${type}, not a file`, { target: path });
+    const status = stat(open.file.fd);
+    if (status.type !== "file") {
+      throw new NotSupportedError(`Cannot map "${path}": it is a ${status.type}, not a file`, {
+        target: path,
+      });
     }
+    checkOwner(path, status, options);
     extend(open, options.size, options.reserve);
     return open;
   } catch (error) {
@@ -77,16 +96,23 @@ export function giveUp({ path, file, created }: OpenFile): void {
 }
 
 function openOrCreate(path: string, options: FileOptions): OpenFile {
-  const { access = "write", create = false, createNew = false, mode = 0o600 } = options;
+  const { access = "write", create = false, createNew = false, mode = 0o600, followLinks = !create } =
+    options;
   const name = cString(path);
   // Not waiting for a writer, should it be a FIFO.
   const flags = abi.O_NONBLOCK | abi.O_NOCTTY | abi.O_CLOEXEC |
     (access === "write" ? abi.O_RDWR : abi.O_RDONLY);
   for (let attempt = 1;; attempt++) {
     if (!createNew) {
-      const fd = libc.open(name, flags, 0);
+      const fd = libc.open(name, followLinks ? flags : flags | abi.O_NOFOLLOW, 0);
       if (fd !== -1) return { path, file: new OwnedFd(fd), created: false };
       const code = errno();
+      if (code === ERRNO.ELOOP && !followLinks) {
+        throw new UntrustedError(`Cannot open file "${path}": it is a symbolic link`, {
+          target: path,
+          hint: "followLinks: true, if it leads where you expect",
+        });
+      }
       if (!create || code !== ERRNO.ENOENT) throw fileFailure(code, "open", "open", path);
     }
     const fd = libc.open(name, flags | abi.O_CREAT | abi.O_EXCL | abi.O_NOFOLLOW, mode);
@@ -106,7 +132,24 @@ function withMode(open: OpenFile, mode: number): OpenFile {
   throw fileFailure(code, "fchmod", "set the mode of", open.path);
 }
 
+/** Somebody else's file, where it could have been put there for us. */
+function checkOwner(path: string, { uid }: FileStatus, options: FileOptions): void {
+  const { create, allowOwner = create ? [] : "any" } = options;
+  const users = typeof allowOwner === "number" ? [allowOwner] : allowOwner;
+  if (users === "any" || uid === libc.geteuid() || users.includes(uid)) return;
+  throw new UntrustedError(`Cannot open file "${path}": it belongs to uid ${uid}`, {
+    target: path,
+    hint: "allow that user with allowOwner, if it is who you expect",
+  });
+}
+
 function checkOptions(path: string, options: FileOptions): void {
+  if (typeof path !== "string") throw new TypeError(`Cannot open file ${path}: a path is a string`);
+  const { allowOwner = [] } = options;
+  const users = typeof allowOwner === "number" ? [allowOwner] : allowOwner;
+  if (users !== "any" && !(Array.isArray(users) && users.every(Number.isInteger))) {
+    throw new TypeError(`Cannot open "${path}": allowOwner is a user's number, several of them, or "any"`);
+  }
   const { access = "write", create, createNew, mode = 0o600, size, reserve = "new" } = options;
   if (!["read", "write", "copy-on-write"].includes(access)) {
     throw new TypeError(`Cannot open "${path}" for "${access}": it is "read", "write" or "copy-on-write"`);
@@ -128,5 +171,19 @@ function checkOptions(path: string, options: FileOptions): void {
 }
 
 function fileFailure(code: number, syscall: string, verb: string, path: string): IpcError {
+  if (code === ERRNO.EISDIR || code === ERRNO.ENXIO && syscall === "open") {
+    const [name, what] = code === ERRNO.EISDIR ? ["EISDIR", "directory"] : ["ENXIO", "socket or a device"];
+    const reason = `it is a ${what}, not a file`;
+    return new NotSupportedError(`Cannot map "${path}": ${reason}`, {
+      code: name,
+      errno: code,
+      syscall,
+      target: path,
+    });
+  }
+  if (code === ERRNO.EFBIG) {
+    const message = `Cannot ${verb} file "${path}": no file can be as large, or this process may make none`;
+    return new LimitError(message, { code: "EFBIG", errno: code, syscall, target: path });
+  }
   return errnoError(code, { syscall, action: `${verb} file "${path}"`, target: path, object: "file" });
 }

@@ -25,7 +25,7 @@ const LONGEST = 249;
  *
  * @throws {LimitError} if there is no memory, or no descriptor is left.
  * @throws {RangeError} if `size` is not an integer from 1.
- * @throws {TypeError} if the name is longer than 249 bytes, or has a NUL.
+ * @throws {TypeError} if the name is no string, longer than 249 bytes, or has a NUL.
  *
  * @example
  * ```ts
@@ -42,6 +42,7 @@ export function createMemfd(name: string, size: number, options: MemfdOptions = 
   if (!Number.isSafeInteger(size) || size < 1) {
     throw new RangeError(`Cannot create memfd of ${size} bytes: a size is an integer from 1`);
   }
+  if (typeof name !== "string") throw new TypeError(`Cannot create memfd ${name}: its name is no string`);
   const { length } = new TextEncoder().encode(name);
   if (length > LONGEST) {
     throw new TypeError(`Cannot create memfd: its name has ${length} bytes, the limit is ${LONGEST}`);

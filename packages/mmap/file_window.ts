@@ -63,6 +63,7 @@ export class FileWindow extends FileMapping {
    *
    * @throws {RangeError} if the part is not inside the file.
    * @throws {PermissionError} if the file was not opened for this access.
+   * @throws {TypeError} if there is no such access.
    */
   constructor(path: string, file: OwnedFd, options: Omit<MapOptions, "target">) {
     super(file, { ...options, target: path });
@@ -78,6 +79,17 @@ export class FileWindow extends FileMapping {
    * @throws {RangeError} if the range is not inside.
    * @throws {TypeError} if it is mapped copy-on-write: nothing goes to the file.
    * @throws {ClosedError} after `close`.
+   *
+   * @example
+   * ```ts
+   * import { MappedFile } from "@ipc/mmap";
+   *
+   * const path = await Deno.makeTempFile();
+   * using file = MappedFile.open(path, { size: 10_000 });
+   * file.bytes.fill(1, 5000, 5010);
+   * file.flush({ range: { offset: 5000, length: 10 } }); // on the disk now
+   * await Deno.remove(path);
+   * ```
    */
   flush({ range, async = false }: FlushOptions = {}): void {
     this.#refuseCopies("flush");
@@ -99,6 +111,19 @@ export class FileWindow extends FileMapping {
    * @throws {RangeError} if the range is not inside.
    * @throws {TypeError} if what is mapped copy-on-write is not needed: that would undo what was written.
    * @throws {ClosedError} after `close`.
+   *
+   * @example
+   * ```ts
+   * import { MappedFile } from "@ipc/mmap";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempFile();
+   * await Deno.writeTextFile(path, "one after another");
+   * using file = MappedFile.open(path, { access: "read" });
+   * file.advise("sequential");
+   * assertEquals(new TextDecoder().decode(file.bytes), "one after another");
+   * await Deno.remove(path);
+   * ```
    */
   advise(advice: Advice, range?: MappedRange): void {
     if (!Object.hasOwn(ADVICE, advice)) {
@@ -123,6 +148,19 @@ export class FileWindow extends FileMapping {
    * @throws {RangeError} if the range is not inside.
    * @throws {TruncatedError} if the file no longer has it.
    * @throws {ClosedError} after `close`.
+   *
+   * @example
+   * ```ts
+   * import { MappedFile } from "@ipc/mmap";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempFile();
+   * using file = MappedFile.open(path, { size: 4096 });
+   * file.lock();
+   * assertEquals(file.resident(), 1);
+   * file.unlock();
+   * await Deno.remove(path);
+   * ```
    */
   lock(range?: MappedRange): void {
     const { pointer, byteLength, offset, length } = this.#pagesOf(range);
@@ -136,6 +174,17 @@ export class FileWindow extends FileMapping {
    *
    * @throws {RangeError} if the range is not inside.
    * @throws {ClosedError} after `close`.
+   *
+   * @example
+   * ```ts
+   * import { MappedFile } from "@ipc/mmap";
+   *
+   * const path = await Deno.makeTempFile();
+   * using file = MappedFile.open(path, { size: 8192 });
+   * file.lock();
+   * file.unlock({ offset: 4096 }); // the first page stays
+   * await Deno.remove(path);
+   * ```
    */
   unlock(range?: MappedRange): void {
     const { pointer, byteLength } = this.#pagesOf(range);
@@ -181,7 +230,7 @@ export class FileWindow extends FileMapping {
     return pages === 0 ? 1 : count / pages;
   }
 
-  #pagesOf({ offset = 0, length = this.byteLength - offset }: MappedRange = {}) {
+  #pagesOf({ offset = 0, length = Math.max(0, this.byteLength - offset) }: MappedRange = {}) {
     return { ...this.pages(offset, length), offset, length };
   }
 

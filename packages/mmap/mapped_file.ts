@@ -54,15 +54,19 @@ export class MappedFile extends FileWindow {
   /**
    * Opens a file, or makes it, and maps it or a part of it.
    *
-   * System calls: `open`, `fstat`, `mmap`; with `create` also `fchmod`, with `size` or `reserve` also `fallocate`.
+   * With `create` a file that is there already must be this user's own and no symbolic link, unless told: in a folder
+   * where others may write, /tmp for instance, they could have been first. System calls: `open`, `fstat`, `mmap`; with
+   * `create` also `fchmod`, with `size` or `reserve` also `fallocate`.
    *
-   * @throws {AlreadyExistsError} if it exists, with `createNew`, or it is a symbolic link to nowhere.
+   * @throws {AlreadyExistsError} if it exists, with `createNew`, or is a symbolic link to nowhere that is followed.
    * @throws {LimitError} if there is no room on the disk, or in the address space; a new file is removed again.
    * @throws {NotFoundError} if there is no such file, and it is not to be made.
    * @throws {NotSupportedError} if it is not a file, or the file system cannot set room aside.
    * @throws {PermissionError} if the file, or its folder, does not permit it.
    * @throws {RangeError} if the part is not inside the file, which an empty one never is, or a number is none.
-   * @throws {TypeError} if options contradict each other.
+   * @throws {TypeError} if options contradict each other, or the path is no string.
+   * @throws {UntrustedError} if it is a symbolic link, or somebody else's, and `followLinks` or `allowOwner` do not
+   *   permit that.
    *
    * @example
    * ```ts
@@ -88,7 +92,7 @@ export class MappedFile extends FileWindow {
   }
 
   /**
-   * Makes the file at least `size` bytes long, and maps what is new as well, unless the mapping has a `length` of its
+   * Makes the file at least `size` bytes long, and maps all that it then has, unless the mapping has a `length` of its
    * own: then `bytes` and `buffer` are new, and older views are empty.
    *
    * Where others have made the file longer already it only maps, which `access: "read"` permits too. System calls:
@@ -125,7 +129,8 @@ export class MappedFile extends FileWindow {
       if (this.readOnly) throw new TypeError(`Cannot grow "${this.path}": it was opened for reading`);
       extend(this.#file, size, reserve);
     }
-    if (length === undefined && this.stat().size > offset + this.byteLength) this.remap(undefined);
+    // A file that became shorter is mapped as far as it is there again, and what is missing no longer.
+    if (length === undefined && this.stat().size !== offset + this.byteLength) this.remap(undefined);
   }
 
   /**
@@ -136,6 +141,19 @@ export class MappedFile extends FileWindow {
    * @throws {RangeError} if the part is not inside the file.
    * @throws {LimitError} if this process has no descriptor left, or no address space.
    * @throws {ClosedError} after `close`.
+   *
+   * @example
+   * ```ts
+   * import { MappedFile } from "@ipc/mmap";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const path = await Deno.makeTempFile();
+   * using table = MappedFile.open(path, { size: 2 ** 33, reserve: "none", length: 4096 });
+   * using part = table.window(2 ** 32 + 5, 100);
+   * part.bytes[0] = 7;
+   * assertEquals([table.byteLength, part.byteLength], [4096, 100]);
+   * await Deno.remove(path);
+   * ```
    */
   window(offset: number, length?: number): FileWindow {
     const file = new OwnedFd(dupCloexec(this.fd));

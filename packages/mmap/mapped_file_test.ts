@@ -2,10 +2,10 @@ import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrow
 import {
   AlreadyExistsError,
   ClosedError,
-  IpcError,
   NotFoundError,
   NotSupportedError,
   TruncatedError,
+  UntrustedError,
 } from "@ipc/core";
 import { Mapping, pageSize } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
@@ -94,13 +94,38 @@ Deno.test("MappedFile follows a link to a file, and makes none through a link to
   using own = OwnFile.of("hello");
   const link = `${own.folder}/link`;
   Deno.symlinkSync(own.path, link);
-  using file = MappedFile.open(link, { create: true, size: 1 });
-  assertEquals(file.byteLength, 5);
+  using file = MappedFile.open(link);
+  using same = MappedFile.open(link, { create: true, size: 1, followLinks: true });
+  assertEquals([file.byteLength, same.byteLength], [5, 5]);
+  const refused = () => MappedFile.open(link, { create: true, size: 100 });
+  assertThrows(refused, UntrustedError, `Cannot open file "${link}": it is a symbolic link`);
+  assertThrows(() => MappedFile.open(link, { followLinks: false }), UntrustedError);
+  assertEquals(own.text, "hello");
   Deno.removeSync(own.path);
-  for (const how of [{ create: true }, { createNew: true }]) {
+  assertThrows(refused, UntrustedError);
+  for (const how of [{ create: true, followLinks: true }, { createNew: true }]) {
     assertThrows(() => MappedFile.open(link, { ...how, size: 1 }), AlreadyExistsError);
   }
   assertEquals(own.exists, false);
+});
+
+Deno.test({
+  name: "MappedFile of somebody else: opened, but not where it was to be made, unless they are named",
+  ignore: Deno.uid() !== 0,
+  fn: () => {
+    using own = OwnFile.of("hello");
+    Deno.chownSync(own.path, 65534, 65534);
+    MappedFile.open(own.path).close();
+    const create = { create: true, size: 1 };
+    for (const allowOwner of [undefined, 1, [1, 2], []]) {
+      const open = () => MappedFile.open(own.path, { ...create, allowOwner });
+      assertThrows(open, UntrustedError, "it belongs to uid 65534");
+    }
+    assertThrows(() => MappedFile.open(own.path, { allowOwner: 1 }), UntrustedError);
+    for (const allowOwner of [65534, [1, 65534], "any"] as const) {
+      MappedFile.open(own.path, { ...create, allowOwner }).close();
+    }
+  },
 });
 
 Deno.test("MappedFile: what is outside of the file, or makes no sense, is refused", () => {
@@ -128,12 +153,22 @@ Deno.test("MappedFile: what is outside of the file, or makes no sense, is refuse
   using empty = OwnFile.of("");
   assertThrows(() => MappedFile.open(empty.path), RangeError, "it has 0 bytes");
   assertThrows(() => MappedFile.open("a\0b"), TypeError);
+  for (const path of [new URL(`file://${own.path}`), 5, undefined] as unknown as string[]) {
+    assertThrows(() => MappedFile.open(path), TypeError, "a path is a string");
+  }
+  for (const allowOwner of ["65534", NaN, ["0"]] as unknown as number[]) {
+    assertThrows(() => MappedFile.open(own.path, { allowOwner }), TypeError, "allowOwner");
+  }
 });
 
 Deno.test("MappedFile of what is no file is an error, and nothing waits", () => {
   using own = new OwnFile();
   assertThrows(() => MappedFile.open(own.folder, { access: "read" }), NotSupportedError, "a directory");
-  assertEquals(assertThrows(() => MappedFile.open(own.folder), IpcError).code, "EISDIR");
+  const folder = assertThrows(() => MappedFile.open(own.folder), NotSupportedError, "it is a directory");
+  assertEquals([folder.code, folder.target], ["EISDIR", own.folder]);
+  const socket = `${own.folder}/socket`;
+  using _server = Deno.listen({ transport: "unix", path: socket });
+  assertThrows(() => MappedFile.open(socket), NotSupportedError, "it is a socket");
   new Deno.Command("mkfifo", { args: [own.path] }).outputSync();
   for (const access of ["read", "write"] as const) {
     assertThrows(() => MappedFile.open(own.path, { access }), NotSupportedError, "it is a fifo");
@@ -239,6 +274,9 @@ Deno.test("MappedFile: a file that became shorter is noticed by read, write, win
   assert(file.resident() <= 1);
   file.grow(3 * pageSize());
   assertEquals([file.bytes[9], file.bytes[10], file.bytes[2 * pageSize()]], [1, 0, 0]);
+  Deno.truncateSync(own.path, 10);
+  file.grow(pageSize());
+  assertEquals([file.byteLength, file.bytes.length], [pageSize(), pageSize()], "no more than there is");
 });
 
 Deno.test("MappedFile: after close every view is empty and every call refuses", () => {

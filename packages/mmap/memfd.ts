@@ -87,12 +87,16 @@ export class Memfd implements Disposable {
    *
    * Without the seal `"shrink"` the other side can end this process at any time. System calls: `fcntl`, `fstat`.
    *
-   * @throws {RangeError} if it has fewer than `size` bytes.
+   * @throws {RangeError} if it has fewer than `size` bytes, or `size` is not an integer from 1.
    * @throws {UntrustedError} if it is no memfd, or one of the seals is missing.
    */
   constructor(file: OwnedFd, { seals = ["shrink"], size = 1, name }: MemfdRequirements = {}) {
     this.#file = file;
     this.#path = name === undefined ? `/proc/self/fd/${file.fd}` : `memfd:${name}`;
+    // What is no number would be larger than no memfd.
+    if (!(Number.isSafeInteger(size) && size >= 1)) {
+      throw new RangeError(`Cannot open memfd "${this.#path}" of ${size} bytes: a size is an integer from 1`);
+    }
     const missing = bitsOf(seals) & ~this.#sealBits();
     if (missing !== 0) {
       const names = namesOf(missing).map((seal) => `"${seal}"`).join(" and ");
@@ -164,8 +168,21 @@ export class Memfd implements Disposable {
    * Maps it, or a part of it; for writing unless told. System calls: `fcntl`, `fstat`, `mmap`.
    *
    * @throws {PermissionError} if that is ruled out, or the descriptor is for reading.
+   * @throws {TypeError} if there is no such access.
    * @throws {RangeError} if the part is not inside.
    * @throws {ClosedError} after `close`.
+   *
+   * @example
+   * ```ts
+   * import { createMemfd } from "@ipc/mmap";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using memory = createMemfd("frames", 10_000);
+   * using writer = memory.map();
+   * using reader = memory.map({ access: "read", offset: 5000, length: 100 });
+   * writer.bytes[5000] = 7;
+   * assertEquals([reader.bytes[0], reader.byteLength], [7, 100]);
+   * ```
    */
   map({ access = "write", offset, length }: MemfdMapOptions = {}): FileWindow {
     // Before Linux 6.7 what is sealed against writing is mapped by nobody who could write.
@@ -186,6 +203,18 @@ export class Memfd implements Disposable {
    * @throws {LimitError} if this process has no descriptor left.
    * @throws {NotFoundError} if /proc is not mounted.
    * @throws {ClosedError} after `close`.
+   *
+   * @example
+   * ```ts
+   * import { PermissionError } from "@ipc/core";
+   * import { createMemfd, Memfd } from "@ipc/mmap";
+   * import { assertThrows } from "@std/assert";
+   *
+   * using memory = createMemfd("table", 100);
+   * using given = new Memfd(memory.openReadOnly()); // in another process, as a rule
+   * given.map({ access: "read" }).close();
+   * assertThrows(() => given.map(), PermissionError);
+   * ```
    */
   openReadOnly(): OwnedFd {
     const path = cString(`/proc/self/fd/${this.fd}`);

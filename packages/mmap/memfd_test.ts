@@ -170,10 +170,18 @@ Deno.test("new Memfd takes only what it must be", () => {
   );
   assertThrows(() => new Memfd(file, { seals: [], size: 101 }), RangeError, "it has 100 bytes, not 101");
   assertThrows(() => new Memfd(file, { seals: ["all" as Seal] }), TypeError);
+  for (const size of [NaN, "x" as unknown as number, -1, 0, 1.5]) {
+    assertThrows(() => new Memfd(file, { seals: [], size }), RangeError, "a size is an integer from 1");
+  }
   assertEquals(new Memfd(file, { seals: ["grow"], size: 100 }).fd, file.fd);
   using own = OwnFile.of("hello");
   using disk = new OwnedFd(check(libc.open(cString(own.path), 2, 0), "open", "open"));
   assertThrows(() => new Memfd(disk, { seals: [] }), UntrustedError);
+});
+
+Deno.test("Memfd.map for an access that there is not is no mapping that can be written", () => {
+  using memory = createMemfd("test", 100);
+  assertThrows(() => memory.map({ access: "readonly" as "read" }), TypeError, 'Cannot map for "readonly"');
 });
 
 Deno.test("Memfd that was not sealed: read and write notice that it became shorter", () => {

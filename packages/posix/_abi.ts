@@ -50,8 +50,11 @@ export const statfs = { size: 120, f_type: 0, f_bsize: 8, f_blocks: 16, f_bfree:
 /** `struct linux_dirent64` of getdents64(2); the name follows. */
 export const dirent = { d_reclen: 16, d_name: 19 } as const;
 
-/** `sizeof(sem_t)`, whose first 32 bits have the value; musl keeps a mark in the highest of them. */
-export const semT = { size: 32, value: 0, VALUE_MASK: 0x7fff_ffff } as const;
+/**
+ * `sizeof(sem_t)`, whose first 32 bits have the value; musl keeps a mark in the highest of them. Whether several
+ * processes share it both have in the third 32 bits.
+ */
+export const semT = { size: 32, value: 0, mark: 8, VALUE_MASK: 0x7fff_ffff } as const;
 
 /** Numbers of the calls that syscall(2) makes. */
 export interface Syscalls {

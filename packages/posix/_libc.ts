@@ -76,10 +76,6 @@ const symbols = {
     parameters: [/* int fd */ "i32", /* const void *buf */ "buffer", /* size_t count */ "usize"],
     result: /* ssize_t */ "i32",
   },
-  link: {
-    parameters: [/* const char *oldpath */ "buffer", /* const char *newpath */ "buffer"],
-    result: /* int */ "i32",
-  },
   unlink: { parameters: [/* const char *path */ "buffer"], result: /* int */ "i32" },
   fchmod: { parameters: [/* int fd */ "i32", /* mode_t mode */ "u32"], result: /* int */ "i32" },
   ftruncate: { parameters: [/* int fd */ "i32", /* off_t length */ "i64"], result: /* int */ "i32" },

@@ -13,13 +13,15 @@ import { attributesOf, queueStatus } from "./_queue_status.ts";
  * A registration of this process with a queue, for one notification.
  *
  * It owns a socket until it is closed. The kernel drops a registration when the process closes any descriptor of the
- * queue; then it is made again.
+ * queue; then it is made again, and what the queue holds tells whether a message has come in between.
  */
 export class Notification {
   readonly #queue: OpenQueue;
   readonly #socket: OwnedFd;
   readonly #waits: Waits;
   #registered = false;
+  /** Messages in the queue when it was registered. */
+  #messages = 0;
 
   constructor(queue: OpenQueue) {
     this.#queue = queue;
@@ -54,6 +56,8 @@ export class Notification {
 
   #register(): void {
     const { descriptor, name } = this.#queue;
+    // Before, so that what comes meanwhile is not taken for what was there.
+    this.#messages = attributesOf(descriptor.fd, name).messages;
     const event = new DataView(new ArrayBuffer(sigevent.size));
     event.setBigUint64(sigevent.sigev_value, addressOfCookie(), true);
     event.setInt32(sigevent.sigev_signo, this.#socket.fd, true);
@@ -88,10 +92,12 @@ export class Notification {
       }
       this.#registered = false;
       if (message[notification.kind] === notification.WOKENUP) return true;
+      const before = this.#messages;
       this.#register();
-      // It may have come in between.
       const { descriptor, name } = this.#queue;
-      if (attributesOf(descriptor.fd, name).messages > 0) return true;
+      const { messages } = attributesOf(descriptor.fd, name);
+      // Where some were taken it may have been empty, and a needless look at the queue is better than none.
+      if (messages > 0 && (before === 0 || messages < before)) return true;
     }
   }
 }

@@ -41,8 +41,13 @@ export function checkOwner(
   name: string,
   { allowOwner }: TrustOptions,
 ): void {
-  if (allowOwner === "any" || uid === libc.geteuid()) return;
-  if (typeof allowOwner === "number" ? uid === allowOwner : allowOwner?.includes(uid)) return;
+  const users = typeof allowOwner === "number" ? [allowOwner] : allowOwner ?? [];
+  if (users !== "any" && !(Array.isArray(users) && users.every(Number.isInteger))) {
+    throw new TypeError(
+      `Cannot open ${object} "${name}": allowOwner is a user's number, several of them, or "any"`,
+    );
+  }
+  if (users === "any" || uid === libc.geteuid() || users.includes(uid)) return;
   throw new UntrustedError(
     `Cannot open ${object} "${name}": it belongs to uid ${uid}, and has mode ${
       mode.toString(8).padStart(4, "0")

@@ -1,6 +1,6 @@
 /** What is done with a semaphore by its address: sem_overview(7). What gives -1 has left errno to be read. */
 
-import { ERRNO, errnoError, type IpcError, LimitError, NotSupportedError } from "@ipc/core";
+import { ERRNO, errnoError, type IpcError, LimitError, NotSupportedError, UntrustedError } from "@ipc/core";
 import { abi, errno, type Mapping } from "@ipc/core/sys";
 import { constants, semT } from "./_abi.ts";
 import { semaphores } from "./_libc.ts";
@@ -23,6 +23,8 @@ const LONGEST_SECONDS = 2 ** 31 - 1;
 const value = new Int32Array(1);
 const timespec = new BigInt64Array(2);
 let supported: boolean | undefined;
+/** In each `sem_t` for several processes that this libc makes: 128 with glibc, 0 with musl. */
+let mark: number | undefined;
 
 /** Throws unless this libc has semaphores. */
 export function checkSupport(): void {
@@ -50,7 +52,29 @@ export function placeIn(mapping: Mapping, offset: number, verb: string): Place {
   if (Deno.UnsafePointer.value(address) % BigInt(ALIGNMENT) !== 0n) {
     throw new RangeError(`${what}: its address is not a multiple of ${ALIGNMENT}`);
   }
+  // Shared memory looks whether its file is still that long: if not, touching it would end the process.
+  mapping.read(offset, semT.size);
   return { mapping, offset, buffer, address };
+}
+
+/**
+ * Checks that somebody has made a semaphore there: libc itself ends the process where the mark is odd, or takes what
+ * is not there; where it says that one process has it to itself nobody else is ever woken.
+ */
+export function checkMade({ mapping, offset }: Place, what: string, target?: string): void {
+  mark ??= markOf(contentOf(0));
+  if (markOf(mapping.read(offset, semT.size)) === mark) return;
+  throw new UntrustedError(`${what}: this libc has initialized none for several processes there`, {
+    target,
+    hint: "initialize it first (sem_init with pshared), or remove the file; glibc and musl differ",
+  });
+}
+
+/** A `sem_t` as libc makes it, for several processes. */
+export function contentOf(initial: number): Uint8Array<ArrayBuffer> {
+  const content = new Uint8Array(new ArrayBuffer(semT.size));
+  initialiseAt(Deno.UnsafePointer.of(content), initial);
+  return content;
 }
 
 /** Checks a value for a semaphore. */
@@ -68,6 +92,10 @@ export function initialiseAt(at: Deno.PointerValue, initial: number): void {
   }
 }
 
+function markOf(content: Uint8Array<ArrayBuffer>): number {
+  return new DataView(content.buffer).getInt32(semT.mark, true);
+}
+
 /** Adds 1 to the value. */
 export function post(at: Deno.PointerValue): number {
   return semaphores.sem_post!(at);
@@ -79,8 +107,7 @@ export function tryWait(at: Deno.PointerValue): number {
 }
 
 /** Takes 1 from the value, blocking this thread while it is 0, for at most so many milliseconds. */
-export function wait(at: Deno.PointerValue, timeout?: number): number {
-  if (timeout === undefined) return semaphores.sem_wait!(at);
+export function wait(at: Deno.PointerValue, timeout: number): number {
   // By the clock that nobody sets, where libc can.
   const steady = semaphores.sem_clockwait !== null;
   const clock = steady ? abi.CLOCK_MONOTONIC : abi.CLOCK_REALTIME;

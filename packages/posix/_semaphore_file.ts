@@ -2,7 +2,7 @@
 
 import { ERRNO, errnoError, type IpcError, NotFoundError, UntrustedError } from "@ipc/core";
 import { abi, cString, errno, type FileStatus, Mapping, OwnedFd, reserve, stat } from "@ipc/core/sys";
-import { semT } from "./_abi.ts";
+import { own, semT } from "./_abi.ts";
 import { libc } from "./_libc.ts";
 import {
   checkMode,
@@ -12,7 +12,7 @@ import {
   setExactMode,
   type TrustOptions,
 } from "./_object.ts";
-import { checkSupport, checkValue, initialiseAt } from "./_semaphore_calls.ts";
+import { checkMade, checkSupport, checkValue, contentOf, placeIn } from "./_semaphore_calls.ts";
 import { checkName } from "./name.ts";
 
 /** How a semaphore is created. */
@@ -31,37 +31,66 @@ export interface SemaphoreFile {
 }
 
 const OBJECT = "semaphore";
-const PREFIX = "/dev/shm/sem.";
+const FOLDER = "/dev/shm";
+const PREFIX = `${FOLDER}/sem.`;
 
 /** Creates one: others see it when it has its value. */
 export function createSemaphore(name: string, options: SemaphoreCreateOptions): SemaphoreFile {
   checkName(name, OBJECT, "create");
   const { initial, mode, unlinkOnClose } = checkCreate(options);
   checkSupport();
-  // As libc does it: under another name until all is ready. If this process is killed before, that name stays.
+  const content = contentOf(initial);
+  const link = (file: OwnedFd, from: Uint8Array) => {
+    const made = fill(file, content, mode, name);
+    const final = pathOf(name);
+    const flags = own.AT_SYMLINK_FOLLOW;
+    if (libc.linkat(abi.AT_FDCWD, from, abi.AT_FDCWD, final, flags) === 0) {
+      return { name, unlinkOnClose, ...made };
+    }
+    const code = errno();
+    made.mapping.close();
+    return code;
+  };
+  let made = linkUnnamed(mode, link);
+  if (typeof made === "number" && made !== ERRNO.EEXIST) made = linkNamed(mode, name, link);
+  if (typeof made === "number") throw fileFailure(made, "linkat", "create", name);
+  return made;
+}
+
+/** Gives an open file its name when it is whole; the errno where that cannot be. */
+type Link = (file: OwnedFd, from: Uint8Array) => SemaphoreFile | number;
+
+/** Makes a file without a name, of which nothing is left where this process is killed before it has one. */
+function linkUnnamed(mode: number, link: Link): SemaphoreFile | number {
+  const folder = cString(FOLDER);
+  const fd = libc.open(folder, abi.O_TMPFILE | abi.O_RDWR | abi.O_CLOEXEC, mode);
+  if (fd === -1) return errno();
+  using file = new OwnedFd(fd);
+  return link(file, cString(`/proc/self/fd/${fd}`));
+}
+
+/** As libc does it: under another name until all is ready, which stays if this process is killed before. */
+function linkNamed(mode: number, name: string, link: Link): SemaphoreFile | number {
   const path = pathOf(`/ipc-${Deno.pid}-${crypto.randomUUID()}`);
   const flags = abi.O_RDWR | abi.O_CREAT | abi.O_EXCL | abi.O_NOFOLLOW | abi.O_CLOEXEC;
   const fd = libc.open(path, flags, mode);
   if (fd === -1) throw fileFailure(errno(), "open", "create", name);
   using file = new OwnedFd(fd);
-  let mapping: Mapping | undefined;
   try {
-    setExactMode(file.fd, mode, OBJECT, name);
-    const content = contentOf(initial);
-    if (libc.write(file.fd, content, BigInt(semT.size)) === -1) {
-      throw fileFailure(errno(), "write", "create", name);
-    }
-    mapping = Mapping.map(file.fd, { length: semT.size, target: name });
-    const status = stat(file.fd);
-    const final = pathOf(name);
-    if (libc.link(path, final) === -1) throw fileFailure(errno(), "link", "create", name);
-    return { name, mapping, unlinkOnClose, status };
-  } catch (error) {
-    mapping?.close();
-    throw error;
+    return link(file, path);
   } finally {
     libc.unlink(path);
   }
+}
+
+/** Makes a semaphore of an empty file. */
+function fill(file: OwnedFd, content: Uint8Array<ArrayBuffer>, mode: number, name: string) {
+  setExactMode(file.fd, mode, OBJECT, name);
+  if (libc.write(file.fd, content, BigInt(semT.size)) === -1) {
+    throw fileFailure(errno(), "write", "create", name);
+  }
+  const status = stat(file.fd);
+  return { status, mapping: Mapping.map(file.fd, { length: semT.size, target: name }) };
 }
 
 /** Opens one that exists; what is there is looked at before it is touched. */
@@ -87,6 +116,12 @@ export function openSemaphore(name: string, trust: TrustOptions): SemaphoreFile 
   const code = reserve(file.fd, 0, semT.size);
   if (code !== 0) throw fileFailure(code, "posix_fallocate", "open", name);
   const mapping = Mapping.map(file.fd, { length: semT.size, target: name });
+  try {
+    checkMade(placeIn(mapping, 0, "open"), `Cannot open semaphore "${name}"`, name);
+  } catch (error) {
+    mapping.close();
+    throw error;
+  }
   return { name, mapping, unlinkOnClose: false, status };
 }
 
@@ -125,13 +160,6 @@ function checkCreate({ initial = 0, mode, unlinkOnClose = false }: SemaphoreCrea
 
 function pathOf(name: string): Uint8Array<ArrayBuffer> {
   return cString(`${PREFIX}${name.slice(1)}`);
-}
-
-/** A `sem_t` as libc makes it. */
-function contentOf(initial: number): Uint8Array<ArrayBuffer> {
-  const content = new Uint8Array(new ArrayBuffer(semT.size));
-  initialiseAt(Deno.UnsafePointer.of(content), initial);
-  return content;
 }
 
 function untrusted(name: string, reason: string): UntrustedError {

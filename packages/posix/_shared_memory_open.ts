@@ -4,6 +4,7 @@ import {
   ERRNO,
   errnoError,
   type IpcError,
+  LimitError,
   NotFoundError,
   NotSupportedError,
   UntrustedError,
@@ -31,8 +32,9 @@ export interface SharedMemoryOpenOptions extends TrustOptions {
   /** Bytes that it must have at least. */
   size?: number | undefined;
   /**
-   * Sets memory aside for the whole of it, which a creator in another language rarely does: without, a touch when
-   * /dev/shm is full ends the process with SIGBUS; false unless told.
+   * Sets memory aside for the whole of it where that was not done, as creators in other languages rarely do: without, a
+   * touch when /dev/shm is full ends the process with SIGBUS. True unless told, with `access: "read"` false: who may
+   * only read cannot, and depends on those who write.
    */
   reserve?: boolean | undefined;
 }
@@ -95,7 +97,9 @@ export function openMemory(name: string, options: SharedMemoryOpenOptions): Open
         : `it has ${status.size} bytes, not ${size}`;
       throw new RangeError(`Cannot open shared memory "${name}": ${reason}`);
     }
-    if (options.reserve) reserveMemory(fd, 0, status.size, "reserve", name);
+    // What all of it has is not gone through once more, which takes its time.
+    const { reserve = access === "write" } = options;
+    if (reserve && status.allocated < status.size) reserveMemory(fd, 0, status.size, "reserve", name);
     return { name, file, created: false };
   } catch (error) {
     file.close();
@@ -217,6 +221,15 @@ function isTaken(path: Uint8Array): boolean {
 }
 
 function openFailure(code: number, name: string): IpcError {
+  if (code === ERRNO.EISDIR || code === ERRNO.ENXIO) {
+    const [text, what] = code === ERRNO.EISDIR ? ["EISDIR", "directory"] : ["ENXIO", "socket or a device"];
+    return new NotSupportedError(`Cannot open shared memory "${name}": it is a ${what}`, {
+      code: text,
+      errno: code,
+      syscall: "open",
+      target: name,
+    });
+  }
   if (code !== ERRNO.ELOOP) return memoryFailure(code, "open", "open", name);
   return new UntrustedError(`Cannot open shared memory "${name}": it is a symbolic link`, { target: name });
 }
@@ -225,6 +238,11 @@ const FULL =
   `${FOLDER} is full: unlink what nobody uses, or make it larger (mount -o remount,size=…, docker run --shm-size=…)`;
 
 function memoryFailure(code: number, syscall: string, verb: string, name: string): IpcError {
+  if (code === ERRNO.EFBIG) {
+    const message =
+      `Cannot ${verb} shared memory "${name}": none can be as large, or this process may make none`;
+    return new LimitError(message, { code: "EFBIG", errno: code, syscall, target: name });
+  }
   return errnoError(code, {
     syscall,
     action: `${verb} shared memory "${name}"`,

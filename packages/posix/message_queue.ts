@@ -106,7 +106,7 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
    * ```
    */
   static create(name: string, options: MessageQueueCreateOptions & QueuedBytesOptions = {}): MessageQueue {
-    return new MessageQueue(createQueue(name, options), options);
+    return MessageQueue.#over(createQueue(name, options), options);
   }
 
   /**
@@ -129,7 +129,7 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
    * ```
    */
   static open(name: string, options: MessageQueueOpenOptions & QueuedBytesOptions = {}): MessageQueue {
-    return new MessageQueue(openQueue(name, options), { maxQueuedBytes: options.maxQueuedBytes });
+    return MessageQueue.#over(openQueue(name, options), { maxQueuedBytes: options.maxQueuedBytes });
   }
 
   /**
@@ -157,7 +157,18 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
     name: string,
     options: MessageQueueCreateOptions & TrustOptions & QueuedBytesOptions = {},
   ): MessageQueue {
-    return new MessageQueue(openOrCreateQueue(name, options), options);
+    return MessageQueue.#over(openOrCreateQueue(name, options), options);
+  }
+
+  /** A handle of what was opened, which is closed again if there can be none, and removed if it was made for that. */
+  static #over(queue: OpenQueue, options: MessageQueueCreateOptions & QueuedBytesOptions): MessageQueue {
+    try {
+      return new MessageQueue(queue, options);
+    } catch (error) {
+      if (queue.created) unlinkOpenQueue(queue);
+      queue.descriptor.close();
+      throw error;
+    }
   }
 
   /**

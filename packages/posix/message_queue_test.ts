@@ -8,7 +8,7 @@ import {
   UntrustedError,
 } from "@ipc/core";
 import { bind, stat } from "@ipc/core/sys";
-import { leakCheck } from "@ipc/core/testing";
+import { leakCheck, trackLeaks } from "@ipc/core/testing";
 import { MessageQueue } from "./mod.ts";
 import { mq_setattr } from "./sys.ts";
 import { asUser, canBeAnother, NOBODY } from "./testdata/process.ts";
@@ -279,3 +279,23 @@ Deno.test("MessageQueue: who shares its descriptor may make it non-blocking", ()
       clearTimeout(late);
     }
   }));
+
+Deno.test("MessageQueue: bad options leave nothing open, and nothing behind", async () => {
+  await using _leaks = await trackLeaks();
+  await withName((name) => {
+    for (const maxQueuedBytes of [-1, NaN, "x" as unknown as number]) {
+      assertThrows(
+        () => MessageQueue.create(name, { ...SMALL, maxQueuedBytes }),
+        RangeError,
+        "maxQueuedBytes",
+      );
+      assertThrows(() => MessageQueue.open(name), NotFoundError);
+    }
+    using queue = MessageQueue.create(name, { ...SMALL, maxQueuedBytes: 0 });
+    assertThrows(() => MessageQueue.open(name, { maxQueuedBytes: -1 }), RangeError);
+    const allowOwner = "0" as unknown as number;
+    assertThrows(() => MessageQueue.open(name, { allowOwner }), TypeError, "allowOwner is a user's number");
+    queue.sendSync(NOTHING);
+    assertEquals(queue.receiveSync(), NOTHING);
+  });
+});

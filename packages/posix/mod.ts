@@ -2,10 +2,12 @@
  * POSIX message queues, named semaphores and shared memory, by names such as `/jobs`.
  *
  * {@linkcode MessageQueue} carries messages with priorities, between any number of senders and receivers.
- * {@linkcode listMessageQueues}, {@linkcode listSemaphores} and {@linkcode listSharedMemory} tell what there is, and
+ * {@linkcode SharedMemory} is memory that several processes see at once, and {@linkcode Semaphore} makes them take turns
+ * with it, or with anything else. {@linkcode listMessageQueues}, {@linkcode listSemaphores} and {@linkcode listSharedMemory} tell what there is, and
  * {@linkcode limits} how much of it there may be. The calls of C, by their own names, are in `@ipc/posix/sys`.
  *
- * Needs `--allow-ffi`, and nothing else.
+ * Needs `--allow-ffi`, and nothing else; shared memory and semaphores need it without a path, because under a scoped
+ * permission memory cannot be viewed.
  *
  * @example
  * ```ts

@@ -113,6 +113,19 @@ Deno.test("notify ends by abort, timeout and close, and unregisters each time", 
     assertEquals(other.stat().notifiedPid, undefined);
   }));
 
+Deno.test("notify: closing another handle is no message, whatever is in the queue", () =>
+  withQueue(async (queue) => {
+    queue.sendSync(NOTHING);
+    const notified = queue.notify(CEILING);
+    for (let round = 0; round < 3; round++) {
+      MessageQueue.open(queue.name).close();
+      assert(await pends(notified));
+    }
+    queue.receiveSync();
+    queue.sendSync(NOTHING);
+    await notified;
+  }));
+
 Deno.test("notify survives that this process closes another descriptor of the queue", () =>
   withQueue(async (queue) => {
     const notified = queue.notify(CEILING);

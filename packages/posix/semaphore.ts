@@ -3,6 +3,7 @@ import { Waits } from "@ipc/core/base";
 import { errno, type Mapping } from "@ipc/core/sys";
 import type { TrustOptions } from "./_object.ts";
 import {
+  checkMade,
   checkValue,
   initialiseAt,
   type Place,
@@ -26,6 +27,9 @@ import { waitForPost } from "./_semaphore_wait.ts";
 
 export type { SemaphoreCreateOptions } from "./_semaphore_file.ts";
 
+/** Milliseconds after which a blocked call looks again, should who was woken in its place not go on. */
+const SLICE = 1000;
+
 /**
  * A semaphore: a number from 0 to 2,147,483,647 (SEM_VALUE_MAX) that processes share, by a name or in memory that
  * they all map.
@@ -33,7 +37,8 @@ export type { SemaphoreCreateOptions } from "./_semaphore_file.ts";
  * `release` adds 1 to it; `acquire` takes 1 from it, and waits while it is 0. A handle of a named one owns a mapping
  * of its file until it is closed; the semaphore stays until its name is unlinked and nobody has it open any more. One
  * in a {@linkcode Mapping} lives as long as that memory, and its handle owns nothing: close the handle before the
- * mapping, for closing the mapping does not end the handle's waits.
+ * mapping, for what waits learns only within a second that its memory is gone. Memory whose file somebody makes
+ * shorter later ends the process that touches it (SIGBUS), as every view does.
  *
  * **A holder that dies** keeps what it took, also by `kill -9`: the kernel knows nothing of it. That is right for a
  * counter of things, and wrong for a lock, whose users then wait for ever. A lock that outlives its holders is a
@@ -44,7 +49,8 @@ export type { SemaphoreCreateOptions } from "./_semaphore_file.ts";
  * no line.
  *
  * **Waiting** asynchronously takes nothing: an aborted `acquire` holds nothing. It keeps the process alive until it
- * ends.
+ * ends. Who was woken and does not go on, for its event loop is busy or its Worker was terminated, keeps the others
+ * waiting though the value is not 0: calls here look again every second, one that is blocked in C does not.
  *
  * Every method throws a `ClosedError` once the handle, or the mapping, is closed. Programs in C use the same
  * semaphores by sem_overview(7), if they have the same libc. Needs `--allow-ffi`.
@@ -95,7 +101,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
   /**
    * Creates a named semaphore; nobody sees it before it has its value.
    *
-   * System calls: `open`, `fchmod`, `write`, `fstat`, `mmap`, `link`, `unlink`.
+   * System calls: `open`, `fchmod`, `write`, `fstat`, `mmap`, `linkat`.
    *
    * @throws {AlreadyExistsError} if the name is taken.
    * @throws {LimitError} if /dev/shm is full.
@@ -127,7 +133,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * @throws {PermissionError} if its mode does not permit reading and writing.
    * @throws {TypeError} if the name is not a slash and 1 to 251 other characters.
    * @throws {UntrustedError} if it is somebody else's, and `allowOwner` does not name them; or what is there is a
-   *   symbolic link, no regular file, or too short for a semaphore.
+   *   symbolic link, no regular file, or no semaphore of this libc.
    *
    * @example
    * ```ts
@@ -167,6 +173,19 @@ export class Semaphore implements Disposable, AsyncDisposable {
    *
    * @throws {NotFoundError} if there is none of this name.
    * @throws {PermissionError} if it is somebody else's.
+   *
+   * @example
+   * ```ts
+   * import { NotFoundError } from "@ipc/core";
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertThrows } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using semaphore = Semaphore.create(name);
+   * Semaphore.unlink(name);
+   * semaphore.release(); // It goes on.
+   * assertThrows(() => Semaphore.open(name), NotFoundError);
+   * ```
    */
   static unlink(name: string): void {
     unlinkSemaphore(name);
@@ -179,6 +198,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
    *
    * @throws {RangeError} if it is not all inside the mapping, `offset` is not a multiple of 8, or `value` not an
    *   integer from 0 to 2,147,483,647.
+   * @throws {TruncatedError} if it is in shared memory that somebody has made shorter.
    * @throws {TypeError} if the mapping is for reading.
    *
    * @example
@@ -206,10 +226,27 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * The semaphore in a mapping that somebody has made there, with `initialize` or sem_init(3) with `pshared`.
    *
    * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
+   * @throws {TruncatedError} if it is in shared memory that somebody has made shorter.
    * @throws {TypeError} if the mapping is for reading.
+   * @throws {UntrustedError} if nobody has made one there yet, or not for several processes.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore, SharedMemory } from "@ipc/posix";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using memory = SharedMemory.create(name, 4096, { unlinkOnClose: true });
+   * Semaphore.initialize(memory, 64, 2).close();
+   * using same = SharedMemory.open(name); // In another process, as a rule.
+   * using places = Semaphore.at(same, 64);
+   * assertEquals(places.value, 2);
+   * ```
    */
   static at(mapping: Mapping, offset: number): Semaphore {
-    return new Semaphore(placeIn(mapping, offset, "use"));
+    const place = placeIn(mapping, offset, "use");
+    checkMade(place, `Cannot use semaphore at byte ${offset}`);
+    return new Semaphore(place);
   }
 
   /**
@@ -235,7 +272,19 @@ export class Semaphore implements Disposable, AsyncDisposable {
     await this.#line.take(this.#attempt, options);
   }
 
-  /** Takes 1 from the value if it is not 0; false if it is. System calls: none. */
+  /**
+   * Takes 1 from the value if it is not 0; false if it is. System calls: none.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using places = Semaphore.create(name, { initial: 1, unlinkOnClose: true });
+   * assertEquals([places.tryAcquire(), places.tryAcquire()], [true, false]);
+   * ```
+   */
   tryAcquire(): boolean {
     this.#check("acquire");
     return this.#try();
@@ -245,11 +294,22 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * Takes 1 from the value, blocking this thread while it is 0. System calls: none where it is not 0; `futex`.
    *
    * @throws {TimeoutError} if it was 0 for `timeout` milliseconds.
+   *
+   * @example
+   * ```ts
+   * import { TimeoutError } from "@ipc/core";
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertThrows } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using places = Semaphore.create(name, { initial: 1, unlinkOnClose: true });
+   * places.acquireSync();
+   * assertThrows(() => places.acquireSync({ timeout: 10 }), TimeoutError);
+   * ```
    */
   acquireSync(options: SyncOptions = {}): void {
     this.#check("acquire");
-    if (options.timeout === undefined && wait(this.#place.address) === 0) return;
-    // Also what was interrupted, and what failed: it fails again.
+    if (options.timeout === undefined && this.#try()) return;
     this.#taken = false;
     this.#line.takeSync(() => this.#taken || this.#attempt(), options);
   }
@@ -258,6 +318,15 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * Adds 1 to the value, which never waits; one who waits for it goes on. System calls: none; `futex` to wake.
    *
    * @throws {LimitError} if the value would pass 2,147,483,647 (SEM_VALUE_MAX).
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@ipc/posix";
+   *
+   * using done = Semaphore.create(`/example-${crypto.randomUUID()}`, { unlinkOnClose: true });
+   * done.release();
+   * await done.acquire(); // In another process, as a rule.
+   * ```
    */
   release(): void {
     this.#check("release");
@@ -285,13 +354,26 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * ```
    */
   async withLock<T>(fn: () => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
-    await this.acquire(options);
-    this.#holders++;
+    this.#check("acquire");
+    await this.#line.take(this.#attemptToHold, options);
     using _held = { [Symbol.dispose]: () => this.#giveBack() };
     return await fn();
   }
 
-  /** The value at this moment. Who wants to act on it uses `tryAcquire`. System calls: none. */
+  /**
+   * The value at this moment. Who wants to act on it uses `tryAcquire`. System calls: none.
+   *
+   * @example
+   * ```ts
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using places = Semaphore.create(name, { initial: 2, unlinkOnClose: true });
+   * places.release();
+   * assertEquals(places.value, 3);
+   * ```
+   */
   get value(): number {
     this.#check("look at");
     return valueAt(this.#place.address);
@@ -341,6 +423,13 @@ export class Semaphore implements Disposable, AsyncDisposable {
     return this.#try() || undefined;
   };
 
+  /** From the moment at which it has taken something: the handle may be closed before whoever waits for it goes on. */
+  readonly #attemptToHold = (): true | undefined => {
+    const taken = this.#attempt();
+    if (taken) this.#holders++;
+    return taken;
+  };
+
   #try(): boolean {
     if (tryWait(this.#place.address) === 0) return true;
     const code = errno();
@@ -349,7 +438,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
   }
 
   #block(timeout: number | undefined): void {
-    this.#taken = wait(this.#place.address, timeout) === 0;
+    this.#taken = wait(this.#place.address, Math.min(timeout ?? SLICE, SLICE)) === 0;
     if (this.#taken) return;
     const code = errno();
     // Interrupted, or too late: trying again tells.

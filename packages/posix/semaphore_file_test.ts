@@ -10,7 +10,7 @@ import {
   PermissionError,
   UntrustedError,
 } from "@ipc/core";
-import { everyFault, leakCheck, trackLeaks } from "@ipc/core/testing";
+import { everyFault, leakCheck, trackLeaks, withFault } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { Semaphore } from "./mod.ts";
 import { answer, asUser, canBeAnother, NOBODY, prepared, TestProcess } from "./testdata/process.ts";
@@ -18,10 +18,10 @@ import { fileOf, MOD, processWith, withName, withSemaphore } from "./testdata/se
 
 leakCheck();
 
-/** Files of semaphores that this process has not given their name yet. */
-function unfinished(): string[] {
+/** Files of semaphores that a process has not given their name yet. */
+function unfinished(pid = Deno.pid): string[] {
   const names = [...Deno.readDirSync("/dev/shm")].map(({ name }) => name);
-  return names.filter((name) => name.startsWith(`sem.ipc-${Deno.pid}-`));
+  return names.filter((name) => name.startsWith(`sem.ipc-${pid}-`));
 }
 
 Deno.test("Semaphore.create: the mode is exact, whatever the umask", () =>
@@ -110,6 +110,11 @@ const WRONG: [what: string, make: (path: string, target: string) => void | Dispo
     "a file that is too short",
     (path) => Deno.writeFileSync(path, new Uint8Array(31)),
     "its file has 31 bytes",
+  ],
+  [
+    "a file of something else",
+    (path) => Deno.writeFileSync(path, new Uint8Array(32).fill(0x11)),
+    "this libc has initialized none for several processes there",
   ],
   ["a symbolic link", (path, target) => Deno.symlinkSync(target, path), "its file is a symbolic link"],
   ["a directory", (path) => Deno.mkdirSync(path), "it is not a regular file"],
@@ -235,7 +240,7 @@ Deno.test("Semaphore: whichever call fails, it ends in success or an IpcError, a
       errnos: [EACCES, EIO, EMFILE, ENOMEM, ENOSPC, EPERM],
       // Not munmap: where that fails the memory is left.
       symbols:
-        "open fstat fchmod write posix_fallocate mmap link unlink close sem_init sem_wait sem_trywait sem_post"
+        "open fstat fchmod write posix_fallocate mmap linkat unlink close sem_init sem_clockwait sem_trywait sem_post"
           .split(
             " ",
           ),
@@ -253,6 +258,35 @@ Deno.test("Semaphore: whichever call fails, it ends in success or an IpcError, a
       },
     });
     assert(report.faults >= 90 && report.errors >= 60, JSON.stringify(report));
+  }));
+
+// Without O_TMPFILE or without /proc the file is made under another name.
+for (const [symbols, errno] of [["open", ERRNO.EOPNOTSUPP], ["linkat", ERRNO.ENOENT]] as const) {
+  Deno.test(`Semaphore is created aside where ${symbols} cannot do better`, () =>
+    withName(async (name) => {
+      await using _leaks = await trackLeaks();
+      const run = await withFault({ nth: 1, symbols, errno }, () => {
+        using semaphore = Semaphore.create(name, { mode: 0o640, initial: 2, unlinkOnClose: true });
+        assertEquals([semaphore.value, Deno.lstatSync(fileOf(name)).mode! & 0o777], [2, 0o640]);
+        assertThrows(() => Semaphore.create(name), AlreadyExistsError);
+      });
+      assertEquals([run.hit, run.error, unfinished()], [symbols, undefined, []]);
+    }));
+}
+
+Deno.test("Semaphore: a creator that is killed before the file has its name leaves nothing", () =>
+  withName(async (name) => {
+    await using creator = new TestProcess(`
+      import { interceptCalls } from "@ipc/core/sys";
+      import { Semaphore } from ${MOD};
+      interceptCalls((symbol, args, real) => {
+        if (symbol.startsWith("link")) Deno.kill(Deno.pid, "SIGKILL");
+        return real(...args);
+      });
+      Semaphore.create("${name}");`);
+    assertEquals((await creator.status).signal, "SIGKILL");
+    assertEquals(unfinished(creator.pid), []);
+    assertThrows(() => Semaphore.open(name), NotFoundError);
   }));
 
 Deno.test("Semaphore: FFI is all that it needs", () =>
@@ -276,10 +310,10 @@ Deno.test("Semaphore: importing needs nothing, and using without permission says
   assertEquals(await other.line(), "NotCapable");
 });
 
-Deno.test("Semaphore: 10,000 times opened and closed, and nothing is left", () =>
+Deno.test("Semaphore: 100,000 times opened and closed, and nothing is left", () =>
   withSemaphore(async (semaphore) => {
     await using _leaks = await trackLeaks();
-    for (let round = scaled(10_000); round > 0; round--) {
+    for (let round = scaled(100_000); round > 0; round--) {
       using handle = Semaphore.open(semaphore.name);
       handle.release();
       handle.acquireSync();

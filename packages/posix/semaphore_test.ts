@@ -1,16 +1,19 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { ClosedError, LimitError, NotFoundError, TimeoutError } from "@ipc/core";
+import { ClosedError, LimitError, NotFoundError, TimeoutError, UntrustedError } from "@ipc/core";
 import { Mapping } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import process from "node:process";
 import { Semaphore, SharedMemory } from "./mod.ts";
+import { answer } from "./testdata/process.ts";
 import {
   CEILING,
   fileOf,
+  MOD,
   outcomes,
   parked,
   processWith,
   settled,
+  until,
   withName,
   withSemaphore,
 } from "./testdata/semaphores.ts";
@@ -158,6 +161,14 @@ Deno.test("Semaphore.withLock gives back also what was closed meanwhile", () =>
     assertThrows(() => handle.value, ClosedError);
   }, { initial: 2 }));
 
+Deno.test("Semaphore.withLock gives back also what was closed before the function ran", () =>
+  withSemaphore(async (semaphore) => {
+    using handle = Semaphore.open(semaphore.name);
+    const locked = handle.withLock(() => semaphore.value);
+    handle.close();
+    assertEquals([await locked, semaphore.value], [0, 1]);
+  }, { initial: 1 }));
+
 Deno.test("Semaphore.withLock: where the function and giving back fail, both errors are told", () =>
   withSemaphore(async (lock) => {
     const error = await assertRejects(
@@ -217,8 +228,8 @@ Deno.test("Semaphore in a mapping: what is not inside, not aligned or not to be 
   using mapping = Mapping.anonymous(4096);
   for (
     const make of [
-      (offset: number) => Semaphore.at(mapping, offset),
       (offset: number) => Semaphore.initialize(mapping, offset, 0),
+      (offset: number) => Semaphore.at(mapping, offset),
     ]
   ) {
     for (const offset of [-8, 4065, 4072, 4096, 0.5, NaN]) {
@@ -232,6 +243,36 @@ Deno.test("Semaphore in a mapping: what is not inside, not aligned or not to be 
   }
   assertEquals(mapping.bytes.slice(0, 4064), new Uint8Array(4064));
 });
+
+Deno.test("Semaphore.at: what nobody has initialized for several processes is refused", () => {
+  using mapping = Mapping.anonymous(4096);
+  const refused = () => {
+    const error = assertThrows(() => Semaphore.at(mapping, 0), UntrustedError, "at byte 0: this libc has");
+    assertEquals(error.code, "EUNTRUSTED");
+  };
+  // With musl what is zero is a semaphore.
+  if (Deno.build.env !== "musl") refused();
+  mapping.bytes.fill(0x11);
+  refused();
+  Semaphore.initialize(mapping, 0, 1).close();
+  mapping.bytes[8]! ^= 1;
+  refused();
+  mapping.bytes[8]! ^= 1;
+  Semaphore.at(mapping, 0).close();
+});
+
+Deno.test("Semaphore in memory that somebody made shorter is refused, and the process lives", () =>
+  withName(async (name) => {
+    using _memory = SharedMemory.create(name, 4096, { unlinkOnClose: true });
+    const [at, initialize] = await answer(`
+      import { Semaphore, SharedMemory } from ${MOD};
+      using memory = SharedMemory.open("${name}");
+      Deno.truncateSync("/dev/shm${name}", 0);
+      const nameOf = (call) => { try { call(); } catch (error) { return error.name; } };
+      const calls = [() => Semaphore.at(memory, 0), () => Semaphore.initialize(memory, 0, 1)];
+      console.log(JSON.stringify(calls.map(nameOf)));`) as string[];
+    assertEquals([at, initialize], ["TruncatedError", "TruncatedError"]);
+  }));
 
 Deno.test("Semaphore in a mapping for reading is refused", () =>
   withName((name) => {
@@ -299,7 +340,14 @@ Deno.test("Semaphore in memory that is resized is found again, as long as it is 
       semaphore.release();
       assertEquals(semaphore.value, 1);
     }
+    semaphore.acquireSync();
+    let error: unknown;
+    const cutAway = semaphore.acquire().catch((reason) => error = reason);
+    await parked();
     memory.resize(4000);
+    await until(() => error !== undefined);
+    await cutAway;
+    assertInstanceOf(error, RangeError);
     assertThrows(() => semaphore.release(), RangeError, "and the mapping 4000");
     assertThrows(() => semaphore.value, RangeError);
   }));

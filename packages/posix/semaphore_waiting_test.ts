@@ -25,6 +25,14 @@ function waiters(mapping: Mapping, offset: number): number {
   return new Int32Array(mapping.buffer, offset, 2)[1]!;
 }
 
+/** Waits until a process says that it has acquired. */
+async function goesOn(process: TestProcess): Promise<void> {
+  let line: string | undefined;
+  process.line().then((text) => line = text);
+  await until(() => line !== undefined);
+  assertEquals(line, "acquired");
+}
+
 Deno.test("Semaphore: waits of one handle are served in the order of the calls", () =>
   withSemaphore(async (semaphore) => {
     const order: number[] = [];
@@ -237,6 +245,42 @@ Deno.test("Semaphore: a process that is killed while it waits keeps nobody else 
       assertEquals([semaphore.value, semaphore.tryAcquire()], [0, false]);
     }
   }));
+
+Deno.test("Semaphore: a wake-up that a terminated Worker got keeps nobody waiting for good", () =>
+  withSemaphore(async (semaphore) => {
+    await using other = await processWith(
+      semaphore,
+      `const source = \`
+         import { Semaphore } from ${MOD};
+         Semaphore.open("${semaphore.name}").acquire();
+         setTimeout(() => postMessage("waits"), 50);\`;
+       const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+       const worker = new Worker(url, { type: "module" });
+       await new Promise((resolve) => worker.onmessage = resolve);
+       worker.terminate();
+       semaphore.acquire().then(() => console.log("acquired"));
+       setTimeout(() => console.log("waits"), 20);`,
+    );
+    assertEquals(await other.line(), "waits");
+    semaphore.release();
+    await goesOn(other);
+  }));
+
+for (const call of ["await semaphore.acquire()", "semaphore.acquireSync()"]) {
+  Deno.test(`Semaphore: a wake-up that a busy process got does not keep another from ${call}`, () =>
+    withSemaphore(async (semaphore) => {
+      await using busy = await processWith(
+        semaphore,
+        `semaphore.acquire();
+         setTimeout(() => { console.log("busy"); for (;;); }, 50);`,
+      );
+      assertEquals(await busy.line(), "busy");
+      await using other = await processWith(semaphore, `${call}; console.log("acquired");`);
+      await other.blocked();
+      semaphore.release();
+      await goesOn(other);
+    }));
+}
 
 Deno.test("Semaphore: where the kernel cannot wait for several words a timer looks", () =>
   withSemaphore(async (semaphore) => {

@@ -26,7 +26,7 @@ export type { SharedMemoryOpenOptions } from "./_shared_memory_open.ts";
  * never a crash. The memory itself stays until its name is unlinked and nobody has it open any more, or the machine
  * goes down.
  *
- * All of it is set aside when it is created, so that using it cannot fail later. Whoever may write it may also make it
+ * All of it is set aside when it is created, or opened to be written, so that using it cannot fail later. Whoever may write it may also make it
  * shorter: `read` and `write` notice that, views do not, and touching what is missing ends the process (SIGBUS). A
  * memfd of `@ipc/mmap` can be sealed against it.
  *
@@ -84,11 +84,12 @@ export class SharedMemory extends FileMapping {
   /**
    * Opens shared memory that exists, the whole of it.
    *
-   * System calls: `open`, `fstat`, `mmap`, with `reserve` also `fallocate`.
+   * Memory is set aside for what has none yet, unless `reserve` is false. System calls: `open`, `fstat`, `mmap`, and
+   * `fallocate` where there is something to set aside.
    *
    * @throws {NotFoundError} if there is none of this name.
    * @throws {NotSupportedError} if what has the name in /dev/shm is not a file.
-   * @throws {LimitError} if there is no room for it in the address space, or none to `reserve`.
+   * @throws {LimitError} if there is no room for it in the address space, or in /dev/shm.
    * @throws {PermissionError} if its mode does not permit it; `access: "read"` asks for less.
    * @throws {RangeError} if it has fewer than `size` bytes, or none yet.
    * @throws {TypeError} if the name is not a slash and 1 to 255 other characters.

@@ -39,10 +39,11 @@ Deno.test({
       // As other languages create it: with a size, but without memory.
       Deno.writeFileSync("/dev/shm/sparse", new Uint8Array());
       Deno.truncateSync("/dev/shm/sparse", 800_000);
-      attempt(() => SharedMemory.open("/sparse", { reserve: true }));
+      attempt(() => SharedMemory.open("/sparse"));
+      attempt(() => SharedMemory.openOrCreate("/sparse", 1));
       half.unlink();
       half.close();
-      using whole = SharedMemory.open("/sparse", { reserve: true });
+      using whole = SharedMemory.open("/sparse");
       whole.bytes.fill(1);
       told.push([...Deno.readDirSync("/dev/shm")].length);
       console.log(JSON.stringify(told));`;
@@ -59,6 +60,7 @@ Deno.test({
       1,
       ["AlreadyExistsError", "EEXIST", "open", false],
       full,
+      full,
       1,
     ]);
     assertEquals((await process.status).code, 0);
@@ -73,7 +75,7 @@ Deno.test({
       import { SharedMemory } from ${MOD};
       Deno.writeFileSync("/dev/shm/sparse", new Uint8Array(1));
       Deno.truncateSync("/dev/shm/sparse", 4 * 2 ** 20);
-      SharedMemory.open("/sparse").bytes.fill(1);`;
+      SharedMemory.open("/sparse", { reserve: false }).bytes.fill(1);`;
     await using process = new TestProcess(source, { before: small });
     assertEquals((await process.status).signal, "SIGBUS");
   },

@@ -10,7 +10,7 @@ import {
   UntrustedError,
 } from "@ipc/core";
 import { FileMapping, Mapping } from "@ipc/core/sys";
-import { leakCheck } from "@ipc/core/testing";
+import { leakCheck, trackLeaks } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { SharedMemory } from "./shared_memory.ts";
 import { answer, asUser, canBeAnother, NOBODY, TestProcess } from "./testdata/process.ts";
@@ -239,13 +239,19 @@ Deno.test("SharedMemory: what is no shared memory, or not ours, is refused unope
   using folder = new OwnName();
   Deno.mkdirSync(folder.path);
   try {
-    assertThrows(() => SharedMemory.open(folder.name, { access: "read" }), NotSupportedError, "a directory");
+    for (const access of ["read", "write"] as const) {
+      assertThrows(() => SharedMemory.open(folder.name, { access }), NotSupportedError, "it is a directory");
+    }
   } finally {
     Deno.removeSync(folder.path);
   }
   using fifo = new OwnName();
   new Deno.Command("mkfifo", { args: [fifo.path] }).outputSync();
   assertThrows(() => SharedMemory.open(fifo.name), NotSupportedError, "it is a fifo");
+  for (const allowOwner of ["0", "any ", NaN, ["0"]] as unknown as number[]) {
+    const says = `"${target.name}": allowOwner is a user's number`;
+    assertThrows(() => SharedMemory.open(target.name, { allowOwner }), TypeError, says);
+  }
 });
 
 Deno.test("SharedMemory without a size, as its creator in C has made it a moment ago", () => {
@@ -288,11 +294,22 @@ Deno.test("SharedMemory: the mode is exact, whatever the umask", () => {
   }
 });
 
+Deno.test("SharedMemory leaves maps, descriptors and names as they were after many cycles", async () => {
+  using own = new OwnName();
+  await using _leaks = await trackLeaks();
+  for (let cycle = 0; cycle < scaled(100_000); cycle++) {
+    using memory = SharedMemory.create(own.name, 4096, { unlinkOnClose: true });
+    memory.bytes[0] = cycle;
+  }
+  assertEquals(own.taken, false);
+});
+
 Deno.test("SharedMemory of a hostile size is an error", () => {
   using own = new OwnName();
   using file = Deno.openSync(own.path, { createNew: true, read: true, write: true });
   for (const [size, kind] of [[2 ** 47, LimitError], [2 ** 62, LimitError]] as const) {
     file.truncateSync(size);
-    assertThrows(() => SharedMemory.open(own.name), kind, "Cannot map");
+    assertThrows(() => SharedMemory.open(own.name), kind, "Cannot reserve");
+    assertThrows(() => SharedMemory.open(own.name, { reserve: false }), kind, "Cannot map");
   }
 });

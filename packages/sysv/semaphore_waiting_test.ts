@@ -313,8 +313,9 @@ Deno.test("Semaphore: who waits asynchronously has a turn among those whose thre
     for (let turn = 0; turn < scaled(200); turn++) {
       const abort = new AbortController();
       const acquired = lock.acquire(1, { undo: true, signal: abort.signal }).then(() => true, () => false);
-      setTimeout(() => abort.abort(), Math.random() * 20);
+      const timer = setTimeout(() => abort.abort(), Math.random() * 20);
       if (await acquired) lock.release(1, { undo: true });
+      clearTimeout(timer);
     }
     await one.kill();
     await other.kill();

@@ -57,10 +57,18 @@ export class BaseSender implements SyncSender {
   #ending: { promise: Promise<void>; resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #writable: WritableStream<Uint8Array> | undefined;
 
-  /** Makes a sender that owns `sink`. */
-  constructor(sink: Sink, options: BaseSenderOptions = {}) {
+  /**
+   * Makes a sender that owns `sink`, and closes it if that fails.
+   *
+   * @throws {RangeError} if `maxQueuedBytes` is not a number from 0.
+   */
+  constructor(sink: Sink, { maxQueuedBytes = 16 * 1024 * 1024 }: BaseSenderOptions = {}) {
+    if (!(typeof maxQueuedBytes === "number" && maxQueuedBytes >= 0)) {
+      sink.close();
+      throw new RangeError(`Cannot queue up to ${maxQueuedBytes} bytes: maxQueuedBytes is a number from 0`);
+    }
     this.#sink = sink;
-    this.#queue = new OutgoingQueue(sink, options.maxQueuedBytes ?? 16 * 1024 * 1024);
+    this.#queue = new OutgoingQueue(sink, maxQueuedBytes);
     this.#ladder = new Ladder(
       (wake) => sink.park(wake),
       () => this.#flush(),

@@ -40,6 +40,10 @@ const symbols = {
     result: /* long */ "i32",
     nonblocking: true,
   },
+  clock_gettime: {
+    parameters: [/* clockid_t clockid */ "i32", /* struct timespec *tp */ "buffer"],
+    result: /* int */ "i32",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The calls that wait for words, and wake who does. */

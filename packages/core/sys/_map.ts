@@ -23,11 +23,16 @@ export interface MapOptions {
   target?: string | undefined;
 }
 
+const ACCESSES: readonly MappingAccess[] = ["read", "write", "copy-on-write"];
 const READ_WRITE = abi.PROT_READ | abi.PROT_WRITE;
 
 /** Maps a part of an open file, after a look at its size. */
 export function mapFile(fd: number, options: MapOptions): MappedRegion {
   const { offset = 0, access = "write", target } = options;
+  // What is mistyped must not become a mapping that can be written.
+  if (!ACCESSES.includes(access)) {
+    throw new TypeError(`Cannot map for "${access}": it is "read", "write" or "copy-on-write"`);
+  }
   if (!Number.isSafeInteger(offset) || offset < 0) {
     throw new RangeError(`Cannot map from byte ${offset}: an offset is an integer from 0`);
   }

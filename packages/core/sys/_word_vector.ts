@@ -33,6 +33,13 @@ const PRIVATE = BigInt(abi.FUTEX_32 | abi.FUTEX_PRIVATE_FLAG);
 const past = new BigInt64Array(2);
 
 /**
+ * Seconds that one call waits before the words are looked at again, which bounds what a wake-up that went astray can
+ * cost: one for a thread whose isolate has been terminated meanwhile, or for memory that was closed. Such a thread
+ * takes wake-ups that others wait for, and this is how long it lives on.
+ */
+const SLICE = 1n;
+
+/**
  * A call that waits until one of its words changes or is woken, again and again while there are words.
  *
  * The kernel compares each word with the value that is expected before it sleeps, so that no change between two
@@ -49,6 +56,8 @@ export class WordVector {
   /** In a buffer that was asked for: the collector moves what is as short as this. */
   readonly #control = new Int32Array(new ArrayBuffer(4));
   readonly #vector = new BigInt64Array(NUMBERS * abi.FUTEX_WAITV_MAX);
+  /** The moment at which the call is over; asked for as the control word is. */
+  readonly #until = new BigInt64Array(new ArrayBuffer(16));
 
   constructor(overflow: Overflow) {
     this.#overflow = overflow;
@@ -142,7 +151,9 @@ export class WordVector {
   #park(): Promise<number> {
     this.#parked = true;
     const [vector, count] = [this.#vector, this.#fill()];
-    return futexes.futex_waitv_parked(SYS_FUTEX_WAITV, vector, count, 0, null, abi.CLOCK_MONOTONIC);
+    futexes.clock_gettime(abi.CLOCK_MONOTONIC, this.#until);
+    this.#until[0]! += SLICE;
+    return futexes.futex_waitv_parked(SYS_FUTEX_WAITV, vector, count, 0, this.#until, abi.CLOCK_MONOTONIC);
   }
 
   #fill(): number {

@@ -42,6 +42,7 @@ export class FileMapping extends Mapping {
    *
    * @throws {RangeError} if the part is not inside the file.
    * @throws {PermissionError} if the file was not opened for this access.
+   * @throws {TypeError} if there is no such access.
    * @throws {IpcError} if it is a kind of file that cannot be mapped (`ENODEV`).
    */
   constructor(file: OwnedFd, options: MapOptions = {}) {
@@ -86,12 +87,12 @@ export class FileMapping extends Mapping {
    * Copies bytes into the memory. System call: `fstat`.
    *
    * @throws {TruncatedError} if the file no longer has room for them.
-   * @throws {TypeError} if it was mapped for reading.
+   * @throws {TypeError} if it was mapped for reading, or they are no `Uint8Array`.
    * @throws {RangeError} if they do not all fit inside.
    * @throws {ClosedError} after `close`.
    */
   override write(offset: number, bytes: Uint8Array): void {
-    this.checkFile("write", offset, bytes.byteLength);
+    if (bytes instanceof Uint8Array) this.checkFile("write", offset, bytes.byteLength);
     super.write(offset, bytes);
   }
 

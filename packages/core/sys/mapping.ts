@@ -68,6 +68,7 @@ export class Mapping implements Disposable {
    *
    * @throws {RangeError} if the part is not inside the file.
    * @throws {PermissionError} if the file was not opened for this access.
+   * @throws {TypeError} if there is no such access.
    * @throws {IpcError} if it is a kind of file that cannot be mapped (`ENODEV`).
    *
    * @example
@@ -137,12 +138,16 @@ export class Mapping implements Disposable {
   /**
    * Copies bytes into the memory.
    *
-   * @throws {TypeError} if it was mapped for reading.
+   * @throws {TypeError} if it was mapped for reading, or they are no `Uint8Array`.
    * @throws {RangeError} if they do not all fit inside.
    * @throws {ClosedError} after `close`.
    */
   write(offset: number, bytes: Uint8Array): void {
     if (this.readOnly) throw new TypeError("Cannot write into a mapping that is for reading");
+    // Of another view `set` would convert the numbers, and copy no bytes.
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError("Cannot write what is no Uint8Array into a mapping: make one of its buffer");
+    }
     this.#checkRange("write", offset, bytes.byteLength);
     this.bytes.set(bytes, offset);
   }

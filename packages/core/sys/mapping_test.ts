@@ -7,7 +7,7 @@ import { abi } from "./abi.ts";
 import { cString } from "./c_string.ts";
 import { check } from "./errno.ts";
 import { OwnedFd } from "./fd.ts";
-import { Mapping, pageSize } from "./mapping.ts";
+import { Mapping, type MappingAccess, pageSize } from "./mapping.ts";
 
 leakCheck();
 
@@ -104,6 +104,17 @@ Deno.test("Mapping.map throws what the kernel says", () => {
   assertThrows(() => Mapping.anonymous(2 ** 52), LimitError);
 });
 
+Deno.test("Mapping.map refuses an access that there is not, which could have meant reading", () => {
+  using file = new File(100);
+  for (const access of ["readonly", "", null] as unknown as MappingAccess[]) {
+    assertThrows(
+      () => Mapping.map(file.fd, { access }),
+      TypeError,
+      'it is "read", "write" or "copy-on-write"',
+    );
+  }
+});
+
 Deno.test("Mapping by access: reading refuses write(), copy-on-write keeps what is written", async () => {
   using file = new File(100);
   Deno.writeFileSync(file.path, new Uint8Array(100).fill(1));
@@ -139,6 +150,14 @@ Deno.test("Mapping.read and write check the range that typed arrays would cut in
     assertThrows(() => mapping.read(offset, length), RangeError);
   }
   assertThrows(() => mapping.write(7, new Uint8Array(4)), RangeError);
+});
+
+Deno.test("Mapping.write takes bytes alone: other views would be converted, or vanish", () => {
+  using mapping = Mapping.anonymous(32);
+  for (const view of [new DataView(new ArrayBuffer(4)), new Uint16Array([1]), new ArrayBuffer(4), [1]]) {
+    assertThrows(() => mapping.write(0, view as unknown as Uint8Array), TypeError, "no Uint8Array");
+  }
+  assertEquals(mapping.read(0, 32), new Uint8Array(32));
 });
 
 Deno.test("CORE-001 Mapping closes twice without harm and empties every view", () => {

@@ -63,9 +63,11 @@ const overflow: Overflow = {
  *
  * It may wake for nothing: look at the word, and wait again. A wake-up that arrives while its wait is given up goes
  * on to another who waits for the word, in whatever process. While the wait lasts the process stays alive, and the
- * memory stays mapped; give the wait up before you close the mapping, which does not end it.
+ * memory stays mapped; give the wait up before you close the mapping: a wait learns of that within a second.
  *
- * Two calls on two threads of the pool wait for 127 words each, those that were asked for last. For the others, and
+ * Two calls on two threads of the pool wait for 127 words each, those that were asked for last, a second at a time:
+ * as long does the thread of a Worker that was terminated still take wake-ups that others wait for. Who waits here
+ * then sees the changed word within a second, who waits in C does not. For the others, and
  * where the kernel has no `futex_waitv`, a timer looks at the words every 1 to 5 ms; it does not see a word that
  * changes and changes back, nor one that is woken without a change. System calls: `futex_waitv`, `futex`.
  *
@@ -107,6 +109,16 @@ export function waitForWord(
  * @throws {TypeError} if the mapping is for reading.
  * @throws {RangeError} if there is no word at `offset`, or `count` is no number of waiters.
  * @throws {ClosedError} if the mapping was closed.
+ *
+ * @example
+ * ```ts
+ * import { Mapping, wakeWord } from "@ipc/core/sys";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using mapping = Mapping.anonymous(4096);
+ * Atomics.store(new Int32Array(mapping.buffer), 2, 7);
+ * assertEquals(wakeWord(mapping, 8, Infinity), 0); // Nobody waits.
+ * ```
  */
 export function wakeWord(mapping: Mapping, offset: number, count: number = 1): number {
   const word = wordAt(mapping, offset, "wake who waits for");

@@ -137,7 +137,7 @@ Deno.test("waitForWord: two processes take turns, one of them blocked", async ()
   assertEquals((await running).code, 0);
 });
 
-Deno.test("waitForWord: memory that is closed while it is waited for ends nothing, and nobody", async () => {
+Deno.test("waitForWord: memory that is closed while it is waited for harms nobody, and the wait ends", async () => {
   for (const wake of [true, false]) {
     using shared = new Words();
     const wait = count(shared.mapping, 0, 0);
@@ -149,9 +149,20 @@ Deno.test("waitForWord: memory that is closed while it is waited for ends nothin
       count(other, 0, 0).giveUp();
       await until(() => wait.woken === 1);
     }
+    // Without a reason to it is looked at every second.
+    await until(() => wait.woken === 1);
     wait.giveUp();
     await settled();
   }
+});
+
+Deno.test("waitForWord: a change of which nobody tells is seen all the same", async () => {
+  using shared = new Words();
+  const wait = count(shared.mapping, 0, 0);
+  await pause(20);
+  Atomics.store(shared.words, 0, 1);
+  await until(() => wait.woken === 1);
+  await settled();
 });
 
 Deno.test("waitForWord keeps the process alive while it waits, and no longer", async () => {

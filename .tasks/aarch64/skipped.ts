@@ -1,0 +1,72 @@
+/** What is left out under emulation, and why: files by their paths, tests by any part of their names. */
+
+/** Some files or tests, and why they are left out. */
+export interface Skipped {
+  readonly reason: string;
+  readonly names: readonly string[];
+}
+
+/** What cannot be right there. */
+export const IMPOSSIBLE: readonly Skipped[] = [
+  {
+    reason: "qemu answers an unknown ioctl with ENOSYS, and strace sees qemu's own calls",
+    names: ["CORE-005 errno is the true one"],
+  },
+  {
+    reason: "qemu shows the program itself where /proc/self/exe is a link",
+    names: ["stat knows pipes, sockets, links"],
+  },
+  { reason: "qemu looks for / in the folder of the cross libraries first", names: ["ftok is"] },
+  {
+    reason: "libc lies where the cross libraries are, not where an aarch64 machine has it",
+    names: ["--allow-ffi is all the permission there has to be"],
+  },
+  {
+    reason: "qemu makes up /proc/self/maps and /proc/self/stat, and a Deno is called qemu in /proc",
+    names: [
+      "CORE-007 Mapping",
+      "processIdentity is what /proc says",
+      "stat tells who has it open and what waits",
+    ],
+  },
+  {
+    reason: "qemu catches every signal, so that /proc does not tell which are ignored",
+    names: ["a signal that the shell told it to ignore is ignored"],
+  },
+  {
+    reason: "gives a Deno half a second to start",
+    names: ["SIGINT ends send, waiting for a receiver or for standard input"],
+  },
+  {
+    reason: "measures, which would be qemu",
+    names: ["invite():", "bench without cc", "run: ours is compared"],
+  },
+];
+
+/** What takes minutes there, and is left out by `--short`. */
+export const SLOW: readonly Skipped[] = [
+  {
+    reason: "starts a Deno for each command",
+    names: [
+      "packages/bench/",
+      "packages/cli/bench/run_test.ts",
+      "packages/cli/terminal_test.ts",
+      "packages/cli/verbs/",
+    ],
+  },
+  {
+    reason: "starts a Deno dozens of times",
+    names: [
+      "killed before each call",
+      "fifo: killed after each call",
+      "under torture: kill -9",
+      "strace: ",
+      "under faults: spawnWithChannel",
+    ],
+  },
+  { reason: "collects garbage all the time", names: ["under torture: garbage collection"] },
+  {
+    reason: "the faults once more, over another framing",
+    names: ["pipe of packets under faults", "fifo with a length prefix under faults"],
+  },
+];
