@@ -277,9 +277,11 @@ Deno.test("ipcs and lsipc show shared memory of ours field by field", needs("lsi
     cpid: `${status.creatorPid}`,
     lpid: `${status.lastPid}`,
   });
-  const { resident, swapped, ...listed } = list().memories.find((memory) => memory.id === id)!;
+  const { resident, swapped, creatorCommand, ...listed } = list().memories.find((memory) =>
+    memory.id === id
+  )!;
   assertEquals(listed, status);
-  assertEquals([typeof resident, typeof swapped], ["number", "number"]);
+  assertEquals([typeof resident, typeof swapped, typeof creatorCommand], ["number", "number", "string"]);
 
   memory.remove();
   assertEquals((await ipcsLine("-m", id))?.at(-1), "dest");

@@ -8,6 +8,8 @@ export interface ListedMemory extends SharedMemoryStatus {
   readonly resident: number | undefined;
   /** Bytes of it that are swapped out (swap of /proc/sysvipc/shm); `undefined` where /proc is not mounted. */
   readonly swapped: number | undefined;
+  /** The command line of the process that created it; `undefined` where that has ended, or cannot be seen. */
+  readonly creatorCommand: string | undefined;
 }
 
 /** Every System V object of this IPC namespace. */
@@ -48,6 +50,7 @@ export function list(): SystemVObjects {
       ...memory,
       resident: pages.get(memory.id)?.resident,
       swapped: pages.get(memory.id)?.swapped,
+      creatorCommand: commandOf(memory.creatorPid),
     })),
   };
 }
@@ -75,4 +78,8 @@ function memoryPages(): Map<number, { resident: number; swapped: number }> {
     const field = (name: string) => Number(fields[columns.indexOf(name)]);
     return [field("shmid"), { resident: field("rss"), swapped: field("swap") }];
   }));
+}
+
+function commandOf(pid: number): string | undefined {
+  return readProc(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ").trimEnd() || undefined;
 }

@@ -41,7 +41,8 @@ Deno.test("list has what this process made, with every field that stat has", () 
     assertEquals([ours.key, ours.mode, ours.semaphores], [key, 0o604, 3]);
     assert(ours.lastOperationTime instanceof Date);
 
-    const { resident, swapped, ...status } = memories.find(({ id }) => id === memory.id)!;
+    const { resident, swapped, creatorCommand, ...status } = memories.find(({ id }) => id === memory.id)!;
+    assertEquals(creatorCommand?.includes("deno"), true);
     assertEquals(status, memory.stat());
     assertEquals(resident! + swapped!, 8192);
   }));
@@ -147,8 +148,15 @@ Deno.test("list without /proc has everything but the bytes in memory", () => {
     return -1;
   });
   try {
-    const { resident, swapped, ...status } = list().memories.find(({ id }) => id === memory.id)!;
-    assertEquals([resident, swapped, status], [undefined, undefined, memory.stat()]);
+    const { resident, swapped, creatorCommand, ...status } = list().memories.find(({ id }) =>
+      id === memory.id
+    )!;
+    assertEquals([resident, swapped, creatorCommand, status], [
+      undefined,
+      undefined,
+      undefined,
+      memory.stat(),
+    ]);
   } finally {
     interceptCalls(undefined);
   }
