@@ -6,7 +6,11 @@
 
 import { ClosedError, TruncatedError } from "../errors.ts";
 import { mapFile, type MapOptions, type MappingAccess } from "./_map.ts";
-import { type FileStatus, type OwnedFd, stat } from "./fd.ts";
+import { abi } from "./abi.ts";
+import { cString } from "./c_string.ts";
+import { check } from "./errno.ts";
+import { type FileStatus, OwnedFd, stat } from "./fd.ts";
+import { libc } from "./_libc.ts";
 import { Mapping } from "./mapping.ts";
 
 /**
@@ -94,6 +98,22 @@ export class FileMapping extends Mapping {
   override write(offset: number, bytes: Uint8Array): void {
     if (bytes instanceof Uint8Array) this.checkFile("write", offset, bytes.byteLength);
     super.write(offset, bytes);
+  }
+
+  /**
+   * Opens the file once more, for reading and writing. System call: `open`, through /proc.
+   *
+   * @throws {PermissionError} if its mode does not permit writing.
+   * @throws {NotFoundError} if /proc is not mounted.
+   * @throws {LimitError} if this process has no descriptor left.
+   * @throws {ClosedError} after `close`.
+   */
+  override openFile(): OwnedFd {
+    const path = cString(`/proc/self/fd/${this.fd}`);
+    const what = this.#options.target ?? this.fd;
+    return new OwnedFd(
+      check(libc.open(path, abi.O_RDWR | abi.O_CLOEXEC, 0), "open", "open the file of", what),
+    );
   }
 
   /** Unmaps as `Mapping.close` does, and closes the descriptor. System calls: `munmap`, `close`. */

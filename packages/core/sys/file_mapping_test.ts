@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { ClosedError, IpcError, LimitError, TruncatedError } from "../errors.ts";
 import { everyFault, leakCheck, trackLeaks } from "../testing/mod.ts";
 import { libc } from "./_libc.ts";
@@ -157,4 +157,22 @@ Deno.test("FileMapping of what cannot be mapped is an error", () => {
   assert(
     assertThrows(() => new FileMapping(pipe, { length: 1, access: "read" }), IpcError).code === "ENODEV",
   );
+});
+
+Deno.test("FileMapping: openFile gives an open file description of its own", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, "hello");
+    using mapping = new FileMapping(
+      new OwnedFd(check(libc.open(cString(path), abi.O_RDWR, 0), "open", "open", path)),
+    );
+    using file = mapping.openFile();
+    const description = (fd: number) => Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
+    libc.read(file.fd, new Uint8Array(2), 2n);
+    assertMatch(description(file.fd), /^pos:\t2$/m);
+    assertMatch(description(mapping.fd), /^pos:\t0$/m);
+    assertMatch(description(file.fd), /^flags:\t02\d*2$/m);
+  } finally {
+    await Deno.remove(path);
+  }
 });

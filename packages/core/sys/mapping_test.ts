@@ -346,3 +346,18 @@ Deno.test("resources() sees a mapping that is open", () => {
   using _mapping = Mapping.map(file.fd);
   assertEquals(resources().get(`mapping rw-s ${file.path}`), 1);
 });
+
+Deno.test("Mapping: who lives in it hears of its end while the memory is still there", () => {
+  const mapping = Mapping.anonymous(64);
+  const seen: number[] = [];
+  mapping.onClose(() => {
+    seen.push(mapping.byteLength);
+    mapping.close();
+  });
+  const takeBack = mapping.onClose(() => seen.push(-1));
+  takeBack();
+  mapping.close();
+  mapping.close();
+  assertEquals(seen, [64]);
+  assertThrows(() => mapping.onClose(() => {}), ClosedError);
+});
