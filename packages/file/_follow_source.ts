@@ -1,0 +1,154 @@
+/** What is appended to a file that other programs rotate, truncate and remove. */
+
+import { type Bytes, type Decoder, ERRNO, type Framing } from "@ipc/core";
+import type { Source } from "@ipc/core/base";
+import { abi, check, cString, errno, failure, OwnedFd, stat } from "@ipc/core/sys";
+import { IN_ATTRIB, IN_CREATE, IN_MODIFY, IN_MOVED_FROM, IN_MOVED_TO } from "./_abi.ts";
+import { libc } from "./_libc.ts";
+import { Watch } from "./_watch.ts";
+
+const CHANGES = IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM;
+
+/** A {@linkcode Source} of what is appended to a file. */
+export class FollowSource implements Source<Bytes> {
+  readonly ended = false;
+  readonly #path: string;
+  readonly #framing: Framing;
+  readonly #watch: Watch;
+  #decoder: Decoder;
+  #file: OwnedFd | undefined;
+  #at = 0;
+  /** Whether what is in the decoder is the beginning of a line that is passed over, for it is too long. */
+  #passing = false;
+
+  constructor(path: string, framing: Framing, fromEnd: boolean) {
+    this.#path = path;
+    this.#framing = framing;
+    this.#decoder = framing.decoder();
+    // Before the first look, so that no change between the two is missed.
+    const folder = path.slice(0, path.lastIndexOf("/") + 1) || ".";
+    this.#watch = new Watch(folder, CHANGES, path, path.slice(path.lastIndexOf("/") + 1));
+    try {
+      this.#open();
+      if (fromEnd && this.#file !== undefined) this.#at = stat(this.#file.fd).size;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  take(): Bytes | undefined {
+    for (;;) {
+      let message: Bytes | undefined;
+      try {
+        message = this.#decoder.next();
+      } catch (error) {
+        this.#passOver();
+        throw error;
+      }
+      if (message !== undefined) return message;
+      const rest = this.#read();
+      if (typeof rest === "object") return rest;
+      if (!rest) return undefined;
+    }
+  }
+
+  park(wake: () => void): () => void {
+    return this.#watch.park(wake);
+  }
+
+  block(timeout: number | undefined): void {
+    this.#watch.block(timeout);
+  }
+
+  close(): void {
+    this.#watch.close();
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  /** Reads on; false: nothing has come. What was left at the end of a file that has lost its name is a message. */
+  #read(): boolean | Bytes {
+    if (this.#file === undefined) return this.#open();
+    const { size, ino, dev } = stat(this.#file.fd);
+    if (size < this.#at) {
+      this.#at = 0;
+      this.#decoder = this.#framing.decoder();
+      this.#passing = false;
+    }
+    if (size > this.#at) return this.#readFrom(this.#file.fd);
+    const successor = openFile(this.#path);
+    if (successor === undefined) return false;
+    const now = stat(successor.fd);
+    if (now.ino === ino && now.dev === dev) {
+      successor.close();
+      return false;
+    }
+    this.#file.close();
+    this.#file = successor;
+    this.#at = 0;
+    const { delimiter } = this;
+    if (delimiter === undefined) this.#decoder.end();
+    const rest = this.#decoder.drain();
+    const passing = this.#passing;
+    this.#passing = false;
+    return rest.length > 0 && !passing ? rest : true;
+  }
+
+  #readFrom(fd: number): boolean {
+    const room = this.#decoder.room();
+    const count = check(
+      libc.pread(fd, room, BigInt(room.length), BigInt(this.#at)),
+      "pread",
+      "follow",
+      this.#path,
+    );
+    this.#at += count;
+    if (!this.#passing) this.#decoder.commit(count);
+    else {
+      const end = room.subarray(0, count).indexOf(this.delimiter!);
+      if (end !== -1) {
+        this.#passing = false;
+        this.#decoder = this.#framing.decoder();
+        this.#decoder.push(room.slice(end + 1, count));
+      }
+    }
+    return count > 0;
+  }
+
+  /** What the decoder cannot read is passed over: to the end of the line, or of the file where there are no lines. */
+  #passOver(): void {
+    const rest = this.#decoder.drain();
+    this.#decoder = this.#framing.decoder();
+    const { delimiter } = this;
+    if (delimiter === undefined) {
+      this.#at = this.#file === undefined ? 0 : stat(this.#file.fd).size;
+      return;
+    }
+    const end = rest.indexOf(delimiter);
+    if (end === -1) this.#passing = true;
+    else this.#decoder.push(rest.subarray(end + 1));
+  }
+
+  #open(): boolean {
+    this.#file = openFile(this.#path);
+    this.#at = 0;
+    return this.#file !== undefined;
+  }
+
+  /** The byte that ends a message, where one does. */
+  get delimiter(): number | undefined {
+    const { suffix } = this.#framing;
+    return this.#framing.maxPrefix === 0 && suffix.length === 1 ? suffix[0] : undefined;
+  }
+}
+
+/** Opens a file for reading; `undefined`: there is none at this moment. */
+function openFile(path: string): OwnedFd | undefined {
+  // Not waiting, should it be a FIFO.
+  const fd = libc.open(cString(path), abi.O_RDONLY | abi.O_NONBLOCK | abi.O_CLOEXEC, 0);
+  if (fd !== -1) return new OwnedFd(fd);
+  const code = errno();
+  if (code === ERRNO.ENOENT) return undefined;
+  throw failure(code, "open", "follow", path);
+}

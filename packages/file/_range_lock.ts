@@ -1,0 +1,50 @@
+/** Locks on bytes of an open file that the kernel drops with whoever holds them: F_OFD_SETLK. */
+
+import { ERRNO } from "@ipc/core";
+import { abi, errno, failure } from "@ipc/core/sys";
+import { libc } from "./_libc.ts";
+
+const { flock } = abi;
+const lock = new DataView(new ArrayBuffer(flock.size));
+
+/** What is locked: of bytes that need not exist. */
+export interface ByteRange {
+  readonly offset: number;
+  /** 0: to the end, wherever that is. */
+  readonly length: number;
+}
+
+function set(type: number, { offset, length }: ByteRange): DataView {
+  lock.setInt16(flock.l_type, type, true);
+  lock.setInt16(flock.l_whence, 0, true);
+  lock.setBigInt64(flock.l_start, BigInt(offset), true);
+  lock.setBigInt64(flock.l_len, BigInt(length), true);
+  lock.setInt32(flock.l_pid, 0, true);
+  return lock;
+}
+
+/** Takes the lock if nobody else has it; false: somebody has. */
+export function tryLockRange(fd: number, range: ByteRange, shared: boolean, target: string): boolean {
+  set(shared ? abi.F_RDLCK : abi.F_WRLCK, range);
+  for (;;) {
+    if (libc.fcntl_lock(fd, abi.F_OFD_SETLK, lock) === 0) return true;
+    const code = errno();
+    if (code === ERRNO.EAGAIN || code === ERRNO.EACCES) return false;
+    if (code !== ERRNO.EINTR) throw failure(code, "fcntl", "lock", target);
+  }
+}
+
+/** Gives the lock back. */
+export function unlockRange(fd: number, range: ByteRange): void {
+  set(abi.F_UNLCK, range);
+  libc.fcntl_lock(fd, abi.F_OFD_SETLK, lock);
+}
+
+/** Whether somebody else has a lock that is in the way. */
+export function isLocked(fd: number, range: ByteRange, target: string): boolean {
+  set(abi.F_WRLCK, range);
+  if (libc.fcntl_lock(fd, abi.F_OFD_GETLK, lock) === -1) {
+    throw failure(errno(), "fcntl", "look at the lock of", target);
+  }
+  return lock.getInt16(flock.l_type, true) !== abi.F_UNLCK;
+}

@@ -1,0 +1,137 @@
+/** Looking through a segment: where its whole records end, and whether something follows that is none. */
+
+import { check } from "@ipc/core/sys";
+import { libc } from "./_libc.ts";
+import { HEADER, isWhole, lengthAt, sequenceAt, timeAt } from "./_record.ts";
+
+/** What a look through a segment found. */
+export interface ScanResult {
+  /** Where the last whole record ends: the next one's place. */
+  end: number;
+  /** The sequence that follows. */
+  next: number;
+  /** Records that were found. */
+  records: number;
+  /** When the last of them was appended, in milliseconds since 1970; NaN: there was none. */
+  time: number;
+  /** Bytes behind the end that are no whole record; 0: none. */
+  rest: number;
+  /** Where a whole record lies behind them: what is between is damage, not a tail; `undefined`: none does. */
+  resumes?: { at: number; sequence: number };
+}
+
+/** What is read at once, unless a record is longer. */
+const CHUNK = 256 * 1024;
+
+/** A part of a file, of which the bytes from `from` on are in memory. */
+export class Window {
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  from = 0;
+  readonly #fd: number;
+  readonly #target: string;
+
+  constructor(fd: number, target: string) {
+    this.#fd = fd;
+    this.#target = target;
+  }
+
+  /** Sees to it that bytes from `at` on are there, and how many of the `length` that are wanted. */
+  have(at: number, length: number): number {
+    const there = at >= this.from ? this.from + this.bytes.length - at : 0;
+    if (there >= length) return there;
+    const bytes = new Uint8Array(Math.max(length, CHUNK));
+    let filled = 0;
+    while (filled < length) {
+      const room = bytes.subarray(filled);
+      const count = check(
+        libc.pread(this.#fd, room, BigInt(room.length), BigInt(at + filled)),
+        "pread",
+        "read log",
+        this.#target,
+      );
+      if (count === 0) break;
+      filled += count;
+    }
+    this.bytes = bytes.subarray(0, filled);
+    this.from = at;
+    return filled;
+  }
+}
+
+/** What a record of this log must be like. */
+export interface RecordRules {
+  /** Bytes that a message has at most. */
+  readonly maxMessageSize: number;
+  /** What its checksums begin with. */
+  readonly salt: number;
+}
+
+/** Looks at the records from `at` on, the first of which has the sequence `next`; `visit` may end it with false. */
+export function scan(
+  fd: number,
+  at: number,
+  next: number,
+  rules: RecordRules,
+  target: string,
+  visit: (at: number, sequence: number, time: number) => boolean | void = () => {},
+): ScanResult {
+  const window = new Window(fd, target);
+  const result: ScanResult = { end: at, next, records: 0, time: NaN, rest: 0 };
+  for (;;) {
+    const there = recordAt(window, result.end, result.next, rules);
+    if (there === undefined) break;
+    const { time } = there;
+    if (visit(result.end, result.next, time) === false) return result;
+    result.end += there.size;
+    result.next++;
+    result.records++;
+    result.time = time;
+  }
+  result.rest = size(window, result.end);
+  if (result.rest === 0) return result;
+  const resumes = resume(window, result.end, result.end + result.rest, result.next, rules);
+  return resumes === undefined ? result : { ...result, resumes };
+}
+
+/** The whole record at `at`, if it has the sequence that is due. */
+export function recordAt(
+  window: Window,
+  at: number,
+  sequence: number,
+  rules: RecordRules,
+): { size: number; time: number } | undefined {
+  if (window.have(at, HEADER) < HEADER) return undefined;
+  const length = lengthAt(window.bytes, at - window.from);
+  if (length > rules.maxMessageSize || sequenceAt(window.bytes, at - window.from) !== sequence) {
+    return undefined;
+  }
+  if (window.have(at, HEADER + length) < HEADER + length) return undefined;
+  const from = at - window.from;
+  return isWhole(window.bytes, from, rules.salt)
+    ? { size: HEADER + length, time: timeAt(window.bytes, from) }
+    : undefined;
+}
+
+/** Where in `from` to `to` the first whole record of a later sequence begins. */
+function resume(
+  window: Window,
+  from: number,
+  to: number,
+  next: number,
+  rules: RecordRules,
+): { at: number; sequence: number } | undefined {
+  for (let at = from; at + HEADER <= to; at++) {
+    window.have(at, HEADER);
+    const sequence = sequenceAt(window.bytes, at - window.from);
+    // More records cannot lie between than there is room for headers.
+    if (sequence < next || sequence > next + (at - from) / HEADER + 1) continue;
+    if (recordAt(window, at, sequence, rules) !== undefined) return { at, sequence };
+  }
+}
+
+/** Bytes from `at` to the end. */
+function size(window: Window, at: number): number {
+  let total = 0;
+  for (let have; (have = window.have(at + total, CHUNK)) > 0;) total += have;
+  return total;
+}
