@@ -34,9 +34,15 @@ export class AppendSink implements Sink {
   /** Whether records were written that may not be on the disk yet. */
   dirty = false;
 
+  /** Takes the directory over, and closes it if that fails. */
   constructor(directory: LogDirectory) {
     this.#directory = directory;
-    this.#lock = directory.openLock();
+    try {
+      this.#lock = directory.openLock();
+    } catch (error) {
+      directory.close();
+      throw error;
+    }
   }
 
   get maxMessageSize(): number {
@@ -126,6 +132,7 @@ export class AppendSink implements Sink {
   close(): void {
     this.#segment?.close();
     this.#lock.close();
+    this.#directory.close();
   }
 
   /** Forgets what it knows of the segments. */

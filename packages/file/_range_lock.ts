@@ -37,7 +37,8 @@ export function tryLockRange(fd: number, range: ByteRange, shared: boolean, targ
 /** Gives the lock back. */
 export function unlockRange(fd: number, range: ByteRange): void {
   set(abi.F_UNLCK, range);
-  libc.fcntl_lock(fd, abi.F_OFD_SETLK, lock);
+  // It is the one call that nothing can be done without.
+  for (let tries = 0; tries < 3 && libc.fcntl_lock(fd, abi.F_OFD_SETLK, lock) === -1; tries++);
 }
 
 /** Whether somebody else has a lock that is in the way. */

@@ -1,0 +1,46 @@
+import { faultSuite, leakCheck } from "@ipc/core/testing";
+import { FileLock, FileLog, follow } from "./mod.ts";
+import { openEnding, withFolder } from "./testdata/pair.ts";
+
+leakCheck();
+
+const message = new Uint8Array(100);
+
+faultSuite("file log", openEnding, {
+  more: {
+    "create, look, verify, repair, remove": () =>
+      withFolder((folder) => {
+        using log = FileLog.create(`${folder}/log`, { fsync: "always", segmentBytes: 4096 });
+        using writer = log.writer();
+        writer.sendSync(message);
+        log.stat();
+        log.verify();
+        log.repair();
+        using same = FileLog.open(`${folder}/log`);
+        same.close();
+        FileLog.remove(`${folder}/log`);
+      }),
+    "consumer": () =>
+      withFolder(async (folder) => {
+        using log = FileLog.create(`${folder}/log`, { fsync: "never" });
+        using writer = log.writer();
+        writer.sendSync(message);
+        using consumer = log.consumer("worker");
+        const record = await consumer.receiveRecord({ timeout: 2000 });
+        record?.acknowledge();
+      }),
+    "lock": () =>
+      withFolder(async (folder) => {
+        using whole = FileLock.open(`${folder}/lock`);
+        whole.lockSync().unlock();
+        using part = FileLock.open(`${folder}/lock`, { offset: 10, length: 1 });
+        (await part.lock({ shared: true })).unlock();
+      }),
+    "follow": () =>
+      withFolder(async (folder) => {
+        using file = follow(`${folder}/text`);
+        await Deno.writeTextFile(`${folder}/text`, "line\n");
+        file.receiveSync({ timeout: 2000 });
+      }),
+  },
+});
