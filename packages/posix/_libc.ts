@@ -1,11 +1,11 @@
 /** The functions of libc that POSIX objects need. */
 
-import { bind, type Bound } from "@ipc/core/sys";
+import { bind, type Bound, cString } from "@ipc/core/sys";
 
 /**
  * Queues go through syscall(2): before glibc 2.34 their functions are in a library of their own. The first argument
- * is the number of the call; names are without the slash. Counts are bound as `i32`: no message has 2 GiB, and the
- * low half of the register is the whole number.
+ * is the number of the call; names are those of {@linkcode kernelName}. Counts are bound as `i32`: no message has
+ * 2 GiB, and the low half of the register is the whole number.
  */
 const symbols = {
   mq_open: {
@@ -113,6 +113,14 @@ const symbols = {
 /** This package's table. */
 export const libc: Bound<typeof symbols> = bind(symbols);
 
+/**
+ * A queue's name as the kernel has it: without the slash, which yet stands before it in memory, as in libc. qemu-user
+ * counts on that, and hands its own libc the name from the byte before.
+ */
+export function kernelName(name: string): Uint8Array<ArrayBuffer> {
+  return cString(name).subarray(1);
+}
+
 const direct = {
   mq_timedsend: {
     name: "syscall",
@@ -196,7 +204,7 @@ const onSemaphore = {
     parameters: [
       /* sem_t *sem */ "pointer",
       /* clockid_t clock */ "i32",
-      /* const struct timespec *abs_timeout */ "buffer",
+      /* const struct timespec *abs_timeout */ "pointer",
     ],
     result: /* int */ "i32",
     optional: true,

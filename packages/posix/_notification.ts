@@ -13,7 +13,9 @@ import { attributesOf, queueStatus } from "./_queue_status.ts";
  * A registration of this process with a queue, for one notification.
  *
  * It owns a socket until it is closed. The kernel drops a registration when the process closes any descriptor of the
- * queue; then it is made again, and what the queue holds tells whether a message has come in between.
+ * queue; then it is made again in a turn of the event loop, and what the queue holds tells whether a message has come
+ * in between. It does not tell where the queue held messages, all were taken, and no fewer came: what a queue has
+ * seen the kernel does not count.
  */
 export class Notification {
   readonly #queue: OpenQueue;

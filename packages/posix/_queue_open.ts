@@ -1,9 +1,9 @@
 /** Getting hold of a queue: mq_open(3). */
 
 import { NotFoundError } from "@ipc/core";
-import { abi, cString, Descriptor, errno, stat } from "@ipc/core/sys";
+import { abi, Descriptor, errno, stat } from "@ipc/core/sys";
 import { syscalls } from "./_abi.ts";
-import { libc } from "./_libc.ts";
+import { kernelName, libc } from "./_libc.ts";
 import {
   checkMode,
   checkOwner,
@@ -103,11 +103,6 @@ export function unlinkQueue(name: string): void {
 export function unlinkOpenQueue({ name, descriptor }: OpenQueue): void {
   if (stat(descriptor.fd).nlink > 0) return unlinkQueue(name);
   throw new NotFoundError(`Cannot unlink message queue "${name}": it was unlinked already`, { target: name });
-}
-
-/** Without the slash, as the kernel has it. */
-function kernelName(name: string): Uint8Array<ArrayBuffer> {
-  return cString(name.slice(1));
 }
 
 function checkCreate(options: MessageQueueCreateOptions): { mode: number; size: QueueSize | null } {

@@ -12,25 +12,48 @@ export interface Place {
   readonly offset: number;
   /** Of the mapping, as it was when the address was. */
   readonly buffer: ArrayBuffer;
+  /** The same as numbers: none once the memory is not there any more. */
+  readonly words: Int32Array<ArrayBuffer>;
   readonly address: Deno.PointerObject;
 }
 
 /** glibc's begins with a number of 64 bits. */
 const ALIGNMENT = 8;
-/** Some 68 years. */
-const LONGEST_SECONDS = 2 ** 31 - 1;
+/** Milliseconds after which a blocked call looks again, should who was woken in its place not go on. */
+const SLICE = 1000;
+
+/** A `struct timespec` at which a wait ends. */
+class Moment {
+  /** In a buffer that was asked for: the collector moves what is as short as this. */
+  readonly numbers = new BigInt64Array(new ArrayBuffer(abi.timespec.size));
+  readonly address = Deno.UnsafePointer.of(this.numbers);
+
+  set(milliseconds: number): void {
+    const { numbers } = this;
+    semaphores.clock_gettime(steady ? abi.CLOCK_MONOTONIC : abi.CLOCK_REALTIME, numbers);
+    const nanoseconds = numbers[1]! + BigInt(Math.floor(milliseconds * 1e6));
+    numbers[0]! += nanoseconds / 1_000_000_000n;
+    numbers[1] = nanoseconds % 1_000_000_000n;
+  }
+}
 
 const value = new Int32Array(1);
-const timespec = new BigInt64Array(2);
 let supported: boolean | undefined;
+/** Whether libc waits by the clock that nobody sets. */
+let steady = false;
+let soon: Moment | undefined;
+let later: Moment | undefined;
 /** In each `sem_t` for several processes that this libc makes: 128 with glibc, 0 with musl. */
 let mark: number | undefined;
 
 /** Throws unless this libc has semaphores. */
 export function checkSupport(): void {
   if (supported === undefined) {
+    soon = new Moment();
+    later = new Moment();
     // Only a bound table tells, and a first call binds it.
-    semaphores.clock_gettime(abi.CLOCK_MONOTONIC, timespec);
+    later.set(0);
+    steady = semaphores.sem_clockwait !== null;
     supported = semaphores.sem_post !== null;
   }
   if (supported) return;
@@ -54,7 +77,7 @@ export function placeIn(mapping: Mapping, offset: number, verb: string): Place {
   }
   // Shared memory looks whether its file is still that long: if not, touching it would end the process.
   mapping.read(offset, semT.size);
-  return { mapping, offset, buffer, address };
+  return { mapping, offset, buffer, words: new Int32Array(buffer, offset, 2), address };
 }
 
 /**
@@ -106,17 +129,31 @@ export function tryWait(at: Deno.PointerValue): number {
   return semaphores.sem_trywait!(at);
 }
 
-/** Takes 1 from the value, blocking this thread while it is 0, for at most so many milliseconds. */
-export function wait(at: Deno.PointerValue, timeout: number): number {
-  // By the clock that nobody sets, where libc can.
-  const steady = semaphores.sem_clockwait !== null;
-  const clock = steady ? abi.CLOCK_MONOTONIC : abi.CLOCK_REALTIME;
-  semaphores.clock_gettime(clock, timespec);
-  const nanoseconds = timespec[1]! + BigInt(Math.floor(timeout % 1000 * 1e6));
-  timespec[0]! += BigInt(Math.min(Math.floor(timeout / 1000), LONGEST_SECONDS)) +
-    nanoseconds / 1_000_000_000n;
-  timespec[1] = nanoseconds % 1_000_000_000n;
-  return steady ? semaphores.sem_clockwait!(at, clock, timespec) : semaphores.sem_timedwait!(at, timespec);
+/**
+ * Takes 1 from the value, blocking this thread while it is 0, until a moment that is a second ahead at most.
+ *
+ * ETIMEDOUT: {@linkcode moveOn}, and again. The moment serves every wait until it has passed, for to ask for the time
+ * in each would cost a twentieth of a round trip.
+ */
+export function waitAwhile(at: Deno.PointerValue): number {
+  return waitUntil(at, soon!);
+}
+
+/** The moment has passed: the next is a second from now. */
+export function moveOn(): void {
+  soon!.set(SLICE);
+}
+
+/** Takes 1 from the value, blocking this thread while it is 0, for at most so many milliseconds and a second. */
+export function waitBriefly(at: Deno.PointerValue, timeout: number): number {
+  later!.set(Math.min(timeout, SLICE));
+  return waitUntil(at, later!);
+}
+
+function waitUntil(at: Deno.PointerValue, { numbers, address }: Moment): number {
+  return steady
+    ? semaphores.sem_clockwait!(at, abi.CLOCK_MONOTONIC, address)
+    : semaphores.sem_timedwait!(at, numbers);
 }
 
 /** The value at this moment. */

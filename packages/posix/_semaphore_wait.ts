@@ -13,7 +13,10 @@ const [VALUE, WAITERS] = [0, 1];
 
 let counted: boolean | undefined;
 
-/** Waits until the value may be above 0, and calls `wake` once; returns what gives the wait up. */
+/**
+ * Waits until the value may be above 0, or the mapping was closed, and calls `wake` once; returns what gives the wait
+ * up.
+ */
 export function waitForPost(mapping: Mapping, offset: number, wake: () => void): () => void {
   counted ??= countsWaiters();
   if (!counted) {
@@ -24,10 +27,18 @@ export function waitForPost(mapping: Mapping, offset: number, wake: () => void):
   }
   let waiting = true;
   const leave = () => {
-    const there = !mapping.closed && mapping.byteLength >= offset + semT.size;
-    if (waiting && there) Atomics.sub(wordsAt(mapping, offset), WAITERS, 1);
+    if (!waiting) return;
     waiting = false;
+    forget();
+    // Memory that was resized may end before it.
+    if (mapping.byteLength >= offset + semT.size) Atomics.sub(wordsAt(mapping, offset), WAITERS, 1);
   };
+  const forget = mapping.onClose(() => {
+    giveUp();
+    leave();
+    // The mapping is closed only after this.
+    queueMicrotask(wake);
+  });
   Atomics.add(wordsAt(mapping, offset), WAITERS, 1);
   const giveUp = waitForWord(mapping, offset, 0, () => {
     leave();

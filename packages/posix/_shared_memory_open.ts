@@ -7,6 +7,7 @@ import {
   LimitError,
   NotFoundError,
   NotSupportedError,
+  TruncatedError,
   UntrustedError,
 } from "@ipc/core";
 import { abi, cString, errno, OwnedFd, reserve, stat } from "@ipc/core/sys";
@@ -91,11 +92,16 @@ export function openMemory(name: string, options: SharedMemoryOpenOptions): Open
       });
     }
     checkOwner(status, OBJECT, name, options);
+    if (status.size === 0) {
+      throw new TruncatedError(`Cannot open shared memory "${name}": it has no size, or none yet`, {
+        target: name,
+        hint: "who creates it in C gives it a size after its name: try again, or unlink it",
+      });
+    }
     if (status.size < size) {
-      const reason = status.size === 0
-        ? "it has no size, or none yet"
-        : `it has ${status.size} bytes, not ${size}`;
-      throw new RangeError(`Cannot open shared memory "${name}": ${reason}`);
+      throw new RangeError(
+        `Cannot open shared memory "${name}": it has ${status.size} bytes, not ${size}`,
+      );
     }
     // What all of it has is not gone through once more, which takes its time.
     const { reserve = access === "write" } = options;

@@ -1,7 +1,6 @@
 /** A message queue. */
 
-import { type Bytes, ClosedError, type SyncChannel, type SyncOptions, type WaitOptions } from "@ipc/core";
-import { BaseReceiver } from "@ipc/core/base";
+import { ClosedError, type WaitOptions } from "@ipc/core";
 import type { TrustOptions } from "./_object.ts";
 import { Notification } from "./_notification.ts";
 import {
@@ -14,25 +13,16 @@ import {
   unlinkOpenQueue,
   unlinkQueue,
 } from "./_queue_open.ts";
-import { type PriorityOptions, QueueSender } from "./_queue_sender.ts";
-import { type QueueMessage, QueueSource } from "./_queue_source.ts";
 import {
   attributesOf,
   type MessageQueueAttributes,
   type MessageQueueStatus,
   queueStatus,
 } from "./_queue_status.ts";
+import { QueueChannel, type QueuedBytesOptions } from "./queue_channel.ts";
 
 export type { MessageQueueCreateOptions, MessageQueueOpenOptions } from "./_queue_open.ts";
-export type { PriorityOptions } from "./_queue_sender.ts";
-export type { QueueMessage } from "./_queue_source.ts";
 export type { MessageQueueAttributes, MessageQueueStatus } from "./_queue_status.ts";
-
-/** How the sending half of a handle is made. */
-export interface QueuedBytesOptions {
-  /** The most bytes that wait in this process before `send` throws a `LimitError`; 16 MiB unless told. */
-  maxQueuedBytes?: number | undefined;
-}
 
 /**
  * A message queue: a name, under which any number of processes send messages and any number receive them, each
@@ -64,23 +54,17 @@ export interface QueuedBytesOptions {
  * assertEquals([priority, new TextDecoder().decode(data)], [9, "fire!"]);
  * ```
  */
-export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
+export class MessageQueue extends QueueChannel {
   /** The name by which it was opened. */
   readonly name: string;
   readonly #queue: OpenQueue;
-  readonly #source: QueueSource;
-  readonly #sender: QueueSender;
-  readonly #takeMessage = (): QueueMessage | undefined => this.#source.takeMessage();
   readonly #unlinkOnClose: boolean;
   #notification: Notification | undefined;
 
   private constructor(queue: OpenQueue, options: MessageQueueCreateOptions & QueuedBytesOptions) {
-    const source = new QueueSource(queue);
-    super(source);
+    super(queue, options);
     this.name = queue.name;
     this.#queue = queue;
-    this.#source = source;
-    this.#sender = new QueueSender(queue, options);
     this.#unlinkOnClose = queue.created && options.unlinkOnClose === true;
   }
 
@@ -194,64 +178,8 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
     unlinkQueue(name);
   }
 
-  /** The descriptor's number, for passing on; it stays owned here. */
-  get fd(): number {
-    this.#checkOpen();
-    return this.#queue.descriptor.fd;
-  }
-
-  /** The longest message in bytes (mq_msgsize), fixed when the queue was created. */
-  get maxMessageSize(): number {
-    return this.#queue.maxMessageSize;
-  }
-
-  /** The sending half as a stream, of messages of priority 0: a write resolves once the queue has it. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#sender.writable;
-  }
-
   /**
-   * Sends one message; resolves once the queue has it. Do not change the message before. System call: `mq_timedsend`.
-   *
-   * @throws {TimeoutError} if there was no room within `timeout`.
-   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`.
-   * @throws {RangeError} if `priority` is not an integer from 0 to 32,767.
-   * @throws {PermissionError} if the queue was opened for reading only.
-   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
-   * @throws {ClosedError} if the handle was closed, or its sending half ended.
-   */
-  send(message: Uint8Array, options?: WaitOptions & PriorityOptions): Promise<void> {
-    return this.#sender.send(message, options);
-  }
-
-  /** Sends many messages of priority 0; an error carries `sent`, how many had left before it. */
-  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendBatch(messages, options);
-  }
-
-  /** Sends without waiting; false: there is no room, and nothing was sent. Throws as `send` does. */
-  trySend(message: Uint8Array, options?: PriorityOptions): boolean {
-    return this.#sender.trySend(message, options);
-  }
-
-  /** Sends, blocking this thread while there is no room. Throws as `send` does. */
-  sendSync(message: Uint8Array, options?: SyncOptions & PriorityOptions): void {
-    this.#sender.sendSync(message, options);
-  }
-
-  /** Waits until the queue has what was sent, and sends no more from here. Receivers are not told: there is no end. */
-  end(): Promise<void> {
-    return this.#sender.end();
-  }
-
-  /**
-   * Receives one message with its priority. System call: `mq_timedreceive`.
-   *
-   * Those who wait here are served in the order of the calls. `undefined`: this handle was closed meanwhile.
-   *
-   * @throws {TimeoutError} if none came within `timeout`.
-   * @throws {PermissionError} if the queue was opened for writing only.
-   * @throws {ClosedError} if the handle is closed already.
+   * The descriptor's number, for passing on; it stays owned here.
    *
    * @example
    * ```ts
@@ -260,24 +188,12 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
    *
    * const name = `/example-${crypto.randomUUID()}`;
    * using queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
-   * for (const priority of [1, 3, 2]) await queue.send(new Uint8Array([priority]), { priority });
-   * assertEquals(await queue.receiveMessage(), { priority: 3, data: new Uint8Array([3]) });
-   * assertEquals((await queue.receiveMessage())?.priority, 2);
-   * assertEquals((await queue.receiveMessage())?.priority, 1);
+   * assertEquals(Number.isInteger(queue.fd), true);
    * ```
    */
-  receiveMessage(options?: WaitOptions): Promise<QueueMessage | undefined> {
-    return this.receiveWith(this.#takeMessage, options);
-  }
-
-  /** Receives one message with its priority, without waiting; `undefined`: there is none. */
-  tryReceiveMessage(): QueueMessage | undefined {
-    return this.tryReceiveWith(this.#takeMessage);
-  }
-
-  /** Receives one message with its priority, blocking this thread until there is one. */
-  receiveMessageSync(options?: SyncOptions): QueueMessage {
-    return this.receiveSyncWith(this.#takeMessage, options)!;
+  get fd(): number {
+    this.#checkOpen();
+    return this.#queue.descriptor.fd;
   }
 
   /**
@@ -287,10 +203,14 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
    * await it. One call of one process can be registered with a queue. The kernel tells nobody while a blocking
    * receive, in whatever process, waits for the message. No signal is involved: the kernel writes to a socket.
    *
+   * Closing another handle of the queue in this process ends the registration; it is made again a turn of the event
+   * loop later. One case is missed: where messages were in the queue, and in that turn all of them were taken and as
+   * many or more came. With one handle for each queue it cannot happen.
+   *
    * System calls: `mq_notify`, `socket`, `read`.
    *
    * @throws {IpcError} with code `EBUSY` if somebody is registered already.
-   * @throws {TimeoutError} if none came within `timeout`.
+   * @throws {TimeoutError} if none came within `timeout` milliseconds.
    * @throws {NotSupportedError} if there are no netlink sockets here.
    * @throws {ClosedError} if the handle is closed, also while this waits.
    *
@@ -323,6 +243,17 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
    * What the queue holds, and what it can. System call: `mq_getattr`.
    *
    * @throws {ClosedError} if the handle is closed.
+   *
+   * @example
+   * ```ts
+   * import { MessageQueue } from "@ipc/posix";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
+   * queue.sendSync(new Uint8Array([1]));
+   * assertEquals(queue.attributes(), { messages: 1, maxMessages: 4, maxMessageSize: 64 });
+   * ```
    */
   attributes(): MessageQueueAttributes {
     this.#checkOpen();
@@ -333,6 +264,18 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
    * All that the kernel tells about the queue. System calls: `mq_getattr`, `fstat`, `pread`.
    *
    * @throws {ClosedError} if the handle is closed.
+   *
+   * @example
+   * ```ts
+   * import { MessageQueue } from "@ipc/posix";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
+   * queue.sendSync(new Uint8Array(10));
+   * const { messages, bytes, mode, uid } = queue.stat();
+   * assertEquals([messages, bytes, mode, uid], [1, 10, 0o600, Deno.uid()]);
+   * ```
    */
   stat(): MessageQueueStatus {
     this.#checkOpen();
@@ -345,6 +288,19 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
    * @throws {NotFoundError} if it has none any more; another queue of the same name stays.
    * @throws {PermissionError} if it is another user's.
    * @throws {ClosedError} if the handle is closed.
+   *
+   * @example
+   * ```ts
+   * import { NotFoundError } from "@ipc/core";
+   * import { MessageQueue } from "@ipc/posix";
+   * import { assertThrows } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * using queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64 });
+   * queue.unlink();
+   * assertThrows(() => MessageQueue.open(name), NotFoundError);
+   * queue.sendSync(new Uint8Array([1])); // It goes on.
+   * ```
    */
   unlink(): void {
     this.#checkOpen();
@@ -354,11 +310,24 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
   /**
    * Closes the handle: pending receives give `undefined`, pending sends and `notify` reject with a `ClosedError`. The
    * queue stays, unless it was created with `unlinkOnClose`. System call: `close`.
+   *
+   * @example
+   * ```ts
+   * import { ClosedError } from "@ipc/core";
+   * import { MessageQueue } from "@ipc/posix";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * const name = `/example-${crypto.randomUUID()}`;
+   * const queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
+   * const pending = queue.receive();
+   * queue.close();
+   * assertEquals(await pending, undefined);
+   * assertThrows(() => queue.attributes(), ClosedError);
+   * ```
    */
   override close(): void {
     if (this.closed) return;
     this.#endNotification();
-    this.#sender.close();
     super.close();
     try {
       if (this.#unlinkOnClose) unlinkOpenQueue(this.#queue);
@@ -366,15 +335,6 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
       // It has lost its name already.
     }
     this.#queue.descriptor.close();
-  }
-
-  /** Waits until the queue has what was sent, and closes the handle. */
-  override async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      if (!this.closed) await this.end();
-    } finally {
-      this.close();
-    }
   }
 
   #endNotification(): void {

@@ -299,3 +299,25 @@ Deno.test("MessageQueue: bad options leave nothing open, and nothing behind", as
     assertEquals(queue.receiveSync(), NOTHING);
   });
 });
+
+Deno.test("MessageQueue: what was received stays what it is, whatever lengths follow and whoever transfers it", () =>
+  withQueue((queue) => {
+    const lengths = [Array(70).fill(8), [5, 8, 8, 0, 0, 0, 8, 64, 63], Array(41).fill(64), [1, 2, 1, 2, 0]]
+      .flat();
+    const received: { data: Uint8Array<ArrayBuffer>; fill: number }[] = [];
+    for (let round = 0; round < 12; round++) {
+      for (const length of lengths) {
+        const fill = (received.length % 255) + 1;
+        queue.sendSync(new Uint8Array(length).fill(fill));
+        const data = queue.receiveSync()!;
+        assertEquals(data, new Uint8Array(length).fill(fill));
+        assertEquals(data.byteOffset % 8, 0);
+        received.push({ data, fill });
+      }
+      // Those that share its memory are emptied, and nothing else.
+      if (round === 2 || round === 5) received.at(-60)!.data.buffer.transfer();
+    }
+    const kept = received.filter(({ data }) => !data.buffer.detached);
+    for (const { data, fill } of kept) assert(data.every((byte) => byte === fill));
+    assert(kept.length >= 6 * lengths.length && kept.length < received.length);
+  }, SMALL));

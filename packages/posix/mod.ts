@@ -31,5 +31,6 @@ export * from "./limits.ts";
 export * from "./list.ts";
 export * from "./message_queue.ts";
 export * from "./name.ts";
+export * from "./queue_channel.ts";
 export * from "./semaphore.ts";
 export * from "./shared_memory.ts";

@@ -58,20 +58,27 @@ Deno.test("without permission importing works, and opening asks", async () => {
   assert(line === "NotCapable", line);
 });
 
-Deno.test("an open queue does not keep a process alive, and a wait does", () =>
+const begin = (name: string) => `
+import { MessageQueue } from ${MOD};
+const queue = MessageQueue.openOrCreate("${name}", { maxMessages: 1, maxMessageSize: 1 });
+`;
+
+Deno.test("an open queue does not keep a process alive", () =>
   withName(async (name) => {
-    const begin = `import { MessageQueue } from ${MOD};
-      const queue = MessageQueue.openOrCreate("${name}", { maxMessages: 1, maxMessageSize: 1 });`;
-    await using idle = new TestProcess(begin);
+    await using idle = new TestProcess(begin(name));
     assert((await idle.status).success);
-    for (const wait of ["receive", "notify"]) {
+  }));
+
+for (const wait of ["receive", "notify"]) {
+  Deno.test(`${wait} keeps a process alive while it waits`, () =>
+    withName(async (name) => {
       await using waiting = new TestProcess(
-        `${begin} console.log("ready"); await queue.${wait}(); console.log("done");`,
+        `${begin(name)} console.log("ready"); await queue.${wait}(); console.log("done");`,
       );
       assertEquals(await waiting.line(), "ready");
       await waiting.blocked();
-      await using _ = new TestProcess(`${begin} queue.sendSync(new Uint8Array(1));`);
+      await using _ = new TestProcess(`${begin(name)} queue.sendSync(new Uint8Array(1));`);
       assertEquals(await waiting.line(), "done");
       assert((await waiting.status).success);
-    }
-  }));
+    }));
+}

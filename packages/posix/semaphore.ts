@@ -1,34 +1,20 @@
-import { ClosedError, ERRNO, type IpcError, type SyncOptions, type WaitOptions } from "@ipc/core";
-import { Waits } from "@ipc/core/base";
-import { errno, type Mapping } from "@ipc/core/sys";
+/** A semaphore. */
+
+import type { SyncOptions, WaitOptions } from "@ipc/core";
+import type { Mapping } from "@ipc/core/sys";
 import type { TrustOptions } from "./_object.ts";
-import {
-  checkMade,
-  checkValue,
-  initialiseAt,
-  type Place,
-  placeIn,
-  post,
-  semaphoreFailure,
-  tryWait,
-  valueAt,
-  wait,
-} from "./_semaphore_calls.ts";
+import { checkMade, checkValue, initialiseAt, placeIn } from "./_semaphore_calls.ts";
 import {
   createSemaphore,
   openOrCreateSemaphore,
   openSemaphore,
   type SemaphoreCreateOptions,
   type SemaphoreFile,
-  unlinkOpenSemaphore,
   unlinkSemaphore,
 } from "./_semaphore_file.ts";
-import { waitForPost } from "./_semaphore_wait.ts";
+import { SemaphoreHandle } from "./_semaphore_handle.ts";
 
 export type { SemaphoreCreateOptions } from "./_semaphore_file.ts";
-
-/** Milliseconds after which a blocked call looks again, should who was woken in its place not go on. */
-const SLICE = 1000;
 
 /**
  * A semaphore: a number from 0 to 2,147,483,647 (SEM_VALUE_MAX) that processes share, by a name or in memory that
@@ -36,9 +22,12 @@ const SLICE = 1000;
  *
  * `release` adds 1 to it; `acquire` takes 1 from it, and waits while it is 0. A handle of a named one owns a mapping
  * of its file until it is closed; the semaphore stays until its name is unlinked and nobody has it open any more. One
- * in a {@linkcode Mapping} lives as long as that memory, and its handle owns nothing: close the handle before the
- * mapping, for what waits learns only within a second that its memory is gone. Memory whose file somebody makes
- * shorter later ends the process that touches it (SIGBUS), as every view does.
+ * in a {@linkcode Mapping} lives as long as that memory, and its handle owns nothing: where the mapping is closed what
+ * waits rejects at once, and where a resize cuts it away within a second.
+ *
+ * Memory whose file somebody makes shorter later ends the process that touches it (SIGBUS), as every view does. No
+ * look at the file prevents that, for libc touches the memory whenever a wait begins and ends. Only who may write the
+ * file can do it; let nobody else (`mode`), or use a memfd of `@ipc/mmap` that is sealed.
  *
  * **A holder that dies** keeps what it took, also by `kill -9`: the kernel knows nothing of it. That is right for a
  * counter of things, and wrong for a lock, whose users then wait for ever. A lock that outlives its holders is a
@@ -73,29 +62,15 @@ const SLICE = 1000;
 export class Semaphore implements Disposable, AsyncDisposable {
   /** The name by which it was opened; `undefined`: it is in a mapping. */
   readonly name: string | undefined;
-  #place: Place;
-  /** Of a named one, whose mapping is this handle's. */
-  readonly #file: SemaphoreFile | undefined;
-  readonly #line: Waits;
-  #closed = false;
-  /** Calls of `withLock` that have something to give back. */
-  #holders = 0;
-  /** Whether blocking has taken something. */
-  #taken = false;
+  readonly #handle: SemaphoreHandle;
 
-  private constructor(place: Place, file?: SemaphoreFile) {
-    this.name = file?.name;
-    this.#place = place;
-    this.#file = file;
-    this.#line = new Waits({
-      action: this.#describe("acquire"),
-      park: (wake) => waitForPost(this.#place.mapping, this.#place.offset, wake),
-      block: (timeout) => this.#block(timeout),
-    });
+  private constructor(handle: SemaphoreHandle) {
+    this.name = handle.name;
+    this.#handle = handle;
   }
 
   static #named(file: SemaphoreFile): Semaphore {
-    return new Semaphore(placeIn(file.mapping, 0, "open"), file);
+    return new Semaphore(new SemaphoreHandle(placeIn(file.mapping, 0, "open"), file));
   }
 
   /**
@@ -219,7 +194,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
     const place = placeIn(mapping, offset, "initialize");
     checkValue(value, "initialize semaphore");
     initialiseAt(place.address, value);
-    return new Semaphore(place);
+    return new Semaphore(new SemaphoreHandle(place));
   }
 
   /**
@@ -246,7 +221,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
   static at(mapping: Mapping, offset: number): Semaphore {
     const place = placeIn(mapping, offset, "use");
     checkMade(place, `Cannot use semaphore at byte ${offset}`);
-    return new Semaphore(place);
+    return new Semaphore(new SemaphoreHandle(place));
   }
 
   /**
@@ -267,9 +242,8 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * await acquired;
    * ```
    */
-  async acquire(options: WaitOptions = {}): Promise<void> {
-    this.#check("acquire");
-    await this.#line.take(this.#attempt, options);
+  acquire(options: WaitOptions = {}): Promise<void> {
+    return this.#handle.acquire(options);
   }
 
   /**
@@ -286,8 +260,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * ```
    */
   tryAcquire(): boolean {
-    this.#check("acquire");
-    return this.#try();
+    return this.#handle.tryAcquire();
   }
 
   /**
@@ -308,10 +281,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * ```
    */
   acquireSync(options: SyncOptions = {}): void {
-    this.#check("acquire");
-    if (options.timeout === undefined && this.#try()) return;
-    this.#taken = false;
-    this.#line.takeSync(() => this.#taken || this.#attempt(), options);
+    this.#handle.acquireSync(options);
   }
 
   /**
@@ -329,8 +299,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * ```
    */
   release(): void {
-    this.#check("release");
-    this.#post();
+    this.#handle.release();
   }
 
   /**
@@ -353,11 +322,8 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * assertEquals(lock.value, 1);
    * ```
    */
-  async withLock<T>(fn: () => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
-    this.#check("acquire");
-    await this.#line.take(this.#attemptToHold, options);
-    using _held = { [Symbol.dispose]: () => this.#giveBack() };
-    return await fn();
+  withLock<T>(fn: () => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
+    return this.#handle.withLock(fn, options);
   }
 
   /**
@@ -375,8 +341,7 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * ```
    */
   get value(): number {
-    this.#check("look at");
-    return valueAt(this.#place.address);
+    return this.#handle.value;
   }
 
   /**
@@ -385,26 +350,40 @@ export class Semaphore implements Disposable, AsyncDisposable {
    * @throws {NotFoundError} if it has lost its name: whatever has it now stays.
    * @throws {PermissionError} if it is somebody else's.
    * @throws {TypeError} if it is in a mapping, and has no name.
+   *
+   * @example
+   * ```ts
+   * import { NotFoundError } from "@ipc/core";
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertThrows } from "@std/assert";
+   *
+   * using semaphore = Semaphore.create(`/example-${crypto.randomUUID()}`);
+   * semaphore.unlink();
+   * semaphore.release(); // It goes on.
+   * assertThrows(() => semaphore.unlink(), NotFoundError);
+   * ```
    */
   unlink(): void {
-    this.#check("unlink");
-    if (this.#file === undefined) throw new TypeError(`Cannot ${this.#describe("unlink")}: it has no name`);
-    unlinkOpenSemaphore(this.#file);
+    this.#handle.unlink();
   }
 
-  /** Gives the handle back: waits reject with a `ClosedError`, later calls throw one. Calling it again does nothing. */
+  /**
+   * Gives the handle back: waits reject with a `ClosedError`, later calls throw one. Calling it again does nothing.
+   *
+   * @example
+   * ```ts
+   * import { ClosedError } from "@ipc/core";
+   * import { Semaphore } from "@ipc/posix";
+   * import { assertRejects } from "@std/assert";
+   *
+   * const ready = Semaphore.create(`/example-${crypto.randomUUID()}`, { unlinkOnClose: true });
+   * const acquired = ready.acquire();
+   * ready.close();
+   * await assertRejects(() => acquired, ClosedError);
+   * ```
+   */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#line.close(() => this.#closedError("acquire"));
-    if (this.#file?.unlinkOnClose) {
-      try {
-        unlinkOpenSemaphore(this.#file);
-      } catch {
-        // Somebody else has unlinked it.
-      }
-    }
-    if (this.#holders === 0) this.#file?.mapping.close();
+    this.#handle.close();
   }
 
   /** Closes the handle. */
@@ -416,73 +395,5 @@ export class Semaphore implements Disposable, AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();
-  }
-
-  readonly #attempt = (): true | undefined => {
-    this.#check("acquire");
-    return this.#try() || undefined;
-  };
-
-  /** From the moment at which it has taken something: the handle may be closed before whoever waits for it goes on. */
-  readonly #attemptToHold = (): true | undefined => {
-    const taken = this.#attempt();
-    if (taken) this.#holders++;
-    return taken;
-  };
-
-  #try(): boolean {
-    if (tryWait(this.#place.address) === 0) return true;
-    const code = errno();
-    if (code === ERRNO.EAGAIN || code === ERRNO.EINTR) return false;
-    throw this.#failure(code, "sem_trywait", "acquire");
-  }
-
-  #block(timeout: number | undefined): void {
-    this.#taken = wait(this.#place.address, Math.min(timeout ?? SLICE, SLICE)) === 0;
-    if (this.#taken) return;
-    const code = errno();
-    // Interrupted, or too late: trying again tells.
-    if (code !== ERRNO.EINTR && code !== ERRNO.ETIMEDOUT) throw this.#failure(code, "sem_wait", "acquire");
-  }
-
-  #post(): void {
-    if (post(this.#place.address) === -1) throw this.#failure(errno(), "sem_post", "release");
-  }
-
-  #giveBack(): void {
-    try {
-      if (!this.#place.mapping.closed) {
-        this.#find("release");
-        this.#post();
-      }
-    } finally {
-      if (--this.#holders === 0 && this.#closed) this.#file?.mapping.close();
-    }
-  }
-
-  /** After this the address is good, as long as nothing is awaited. */
-  #check(verb: string): void {
-    if (this.#closed || this.#place.mapping.closed) throw this.#closedError(verb);
-    this.#find(verb);
-  }
-
-  /** Memory that was resized is somewhere else. */
-  #find(verb: string): void {
-    const { mapping, offset, buffer } = this.#place;
-    if (mapping.buffer !== buffer) this.#place = placeIn(mapping, offset, verb);
-  }
-
-  #closedError(verb: string): ClosedError {
-    const what = this.#closed ? "it was closed here" : "its mapping was closed";
-    return new ClosedError(`Cannot ${this.#describe(verb)}: ${what}`);
-  }
-
-  #failure(code: number, syscall: string, verb: string): IpcError {
-    return semaphoreFailure(code, syscall, this.#describe(verb), this.name);
-  }
-
-  #describe(verb: string): string {
-    const { name } = this;
-    return `${verb} semaphore ${name === undefined ? `at byte ${this.#place.offset}` : `"${name}"`}`;
   }
 }

@@ -298,15 +298,33 @@ Deno.test("Semaphore in a mapping that was closed: every call throws a ClosedErr
   semaphore.close();
 });
 
-Deno.test("Semaphore in a mapping that is closed before it: what waits ends with the handle", async () => {
-  const mapping = Mapping.anonymous(4096);
-  const semaphore = Semaphore.initialize(mapping, 0, 0);
-  const pending = outcomes([semaphore.acquire(), semaphore.acquire(CEILING)]);
-  await parked();
-  mapping.close();
-  await parked();
-  semaphore.close();
-  assertEquals(await pending, ["ClosedError", "ClosedError"]);
+Deno.test("Semaphore in a mapping that is closed while calls wait: they end, and what was taken stays", async () => {
+  await withName(async (name) => {
+    using memory = SharedMemory.create(name, 4096, { unlinkOnClose: true });
+    for (const wait of [() => parked(), () => Promise.resolve()]) {
+      const other = SharedMemory.open(name);
+      const semaphore = Semaphore.initialize(other, 64, 0);
+      using second = Semaphore.at(other, 64);
+      const controller = new AbortController();
+      const pending = outcomes([
+        semaphore.acquire(),
+        semaphore.acquire(CEILING),
+        semaphore.withLock(() => {}),
+        second.acquire({ signal: controller.signal }),
+      ]);
+      await wait();
+      other.close();
+      controller.abort();
+      let names: string[] = [];
+      pending.then((ended) => names = ended);
+      // At once, and not when a wait looks again, which takes a second: some turns of the event loop are enough.
+      for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setTimeout(resolve));
+      assertEquals(names, ["ClosedError", "ClosedError", "ClosedError", "AbortError"]);
+      // Nobody is counted as waiting any more, in the memory that others have.
+      assertEquals([...new Int32Array(memory.buffer, 64, 2)], [0, 0]);
+      semaphore.close();
+    }
+  });
   await settled();
 });
 

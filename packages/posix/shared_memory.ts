@@ -26,9 +26,9 @@ export type { SharedMemoryOpenOptions } from "./_shared_memory_open.ts";
  * never a crash. The memory itself stays until its name is unlinked and nobody has it open any more, or the machine
  * goes down.
  *
- * All of it is set aside when it is created, or opened to be written, so that using it cannot fail later. Whoever may write it may also make it
- * shorter: `read` and `write` notice that, views do not, and touching what is missing ends the process (SIGBUS). A
- * memfd of `@ipc/mmap` can be sealed against it.
+ * All of it is set aside when it is created, or opened to be written, so that using it cannot fail later. Whoever may
+ * write it may also make it shorter: `read` and `write` notice that, views do not, and touching what is missing ends
+ * the process (SIGBUS). A memfd of `@ipc/mmap` can be sealed against it.
  *
  * Needs `--allow-ffi` without a path: under a scoped permission memory cannot be viewed.
  *
@@ -91,7 +91,8 @@ export class SharedMemory extends FileMapping {
    * @throws {NotSupportedError} if what has the name in /dev/shm is not a file.
    * @throws {LimitError} if there is no room for it in the address space, or in /dev/shm.
    * @throws {PermissionError} if its mode does not permit it; `access: "read"` asks for less.
-   * @throws {RangeError} if it has fewer than `size` bytes, or none yet.
+   * @throws {RangeError} if it has fewer than `size` bytes.
+   * @throws {TruncatedError} if it has none: whoever creates it has not given it a size yet.
    * @throws {TypeError} if the name is not a slash and 1 to 255 other characters.
    * @throws {UntrustedError} if it is somebody else's, and `allowOwner` does not name them, or a symbolic link.
    *
@@ -122,6 +123,7 @@ export class SharedMemory extends FileMapping {
    * @throws {PermissionError} as `open` does.
    * @throws {RangeError} if what is there has fewer than `size` bytes, or an argument is out of range.
    * @throws {TypeError} if the name is not a slash and 1 to 255 other characters.
+   * @throws {TruncatedError} as `open` does.
    * @throws {UntrustedError} as `open` does.
    *
    * @example
@@ -218,6 +220,18 @@ export class SharedMemory extends FileMapping {
    * @throws {ClosedError} after `close`.
    * @throws {NotFoundError} if it was unlinked already; the name may be another's by now, which stays.
    * @throws {PermissionError} if it is somebody else's.
+   *
+   * @example
+   * ```ts
+   * import { NotFoundError } from "@ipc/core";
+   * import { SharedMemory } from "@ipc/posix";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * using memory = SharedMemory.create(`/example-${crypto.randomUUID()}`, 100);
+   * memory.unlink();
+   * assertEquals(memory.bytes.length, 100); // It goes on.
+   * assertThrows(() => SharedMemory.open(memory.name), NotFoundError);
+   * ```
    */
   unlink(): void {
     unlinkOpenMemory(this.fd, this.name);

@@ -257,8 +257,8 @@ Deno.test("SharedMemory: what is no shared memory, or not ours, is refused unope
 Deno.test("SharedMemory without a size, as its creator in C has made it a moment ago", () => {
   using own = new OwnName();
   Deno.writeFileSync(own.path, new Uint8Array());
-  assertThrows(() => SharedMemory.open(own.name), RangeError, "it has no size, or none yet");
-  assertThrows(() => SharedMemory.openOrCreate(own.name, 5), RangeError, "it has no size, or none yet");
+  assertThrows(() => SharedMemory.open(own.name), TruncatedError, "it has no size, or none yet");
+  assertThrows(() => SharedMemory.openOrCreate(own.name, 5), TruncatedError, "it has no size, or none yet");
 });
 
 Deno.test({

@@ -297,6 +297,8 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
   /** Whether a receive pends; who only watches stands in nobody's way. */
   #receives(): boolean {
     if (this.#front.taking) return true;
+    // On the path of every receive that blocks: no iterator for nothing.
+    if (this.#lines.size === 0) return false;
     for (const line of this.#lines.values()) if (line.taking) return true;
     return false;
   }

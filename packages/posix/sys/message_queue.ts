@@ -1,7 +1,7 @@
 import { type Bytes, ERRNO } from "@ipc/core";
-import { abi, check, cString, failure } from "@ipc/core/sys";
+import { abi, check, failure } from "@ipc/core/sys";
 import { constants, mqAttr, sigevent, syscalls } from "../_abi.ts";
-import { libc, onView } from "../_libc.ts";
+import { kernelName, libc, onView } from "../_libc.ts";
 import { complete, encodeTimespec, type Timespec } from "./_call.ts";
 
 /** A message as mq_receive(3) gives it. */
@@ -63,7 +63,7 @@ export function mq_open(
   mode = 0,
   attr?: Pick<MqAttr, "mq_maxmsg" | "mq_msgsize">,
 ): number {
-  const path = kernelName("mq_open", name);
+  const path = withoutSlash("mq_open", name);
   const attributes = attr === undefined ? null : encodeAttributes(attr);
   const flags = oflag | abi.O_CLOEXEC;
   return complete(() => libc.mq_open(syscalls.mq_open, path, flags, mode, attributes), "mq_open", name);
@@ -99,7 +99,7 @@ export function mq_close(mqdes: number): void {
  * ```
  */
 export function mq_unlink(name: string): void {
-  const path = kernelName("mq_unlink", name);
+  const path = withoutSlash("mq_unlink", name);
   check(libc.mq_unlink(syscalls.mq_unlink, path), "mq_unlink", "mq_unlink", name);
 }
 
@@ -280,9 +280,9 @@ function encodeEvent({ sigev_notify, sigev_signo = 0 }: Sigevent): DataView<Arra
 }
 
 /** libc wants a slash, and tells the kernel what is behind it. */
-function kernelName(call: string, name: string): Uint8Array<ArrayBuffer> {
+function withoutSlash(call: string, name: string): Uint8Array<ArrayBuffer> {
   if (!name.startsWith("/")) throw failure(ERRNO.EINVAL, call, call, name);
-  return cString(name.slice(1));
+  return kernelName(name);
 }
 
 function encodeAttributes(attr: Partial<MqAttr>): DataView<ArrayBuffer> {

@@ -1,9 +1,10 @@
 /** Queues for tests, and pairs for the contract's checks; in a module of their own, for some run in a process of their own. */
 
 import { LimitError } from "@ipc/core";
-import { cString, diagnostics } from "@ipc/core/sys";
+import { diagnostics } from "@ipc/core/sys";
 import type { ChannelPair } from "@ipc/core/testing";
 import { mqAttr, syscalls } from "../_abi.ts";
+import { kernelName } from "../_libc.ts";
 import { MessageQueue, type MessageQueueCreateOptions } from "../mod.ts";
 
 /** All queues of a user share one limit: those of a test are small, and not more at a time than this. */
@@ -50,7 +51,7 @@ export function makeQueue(options: MessageQueueCreateOptions = {}): MessageQueue
 /** Unlinks a queue, if it still has its name. */
 export function discard(name: string): void {
   made.delete(name);
-  own.mq_unlink(syscalls.mq_unlink, cString(name.slice(1)));
+  own.mq_unlink(syscalls.mq_unlink, kernelName(name));
 }
 
 /** Runs a test with a queue of its own. */
