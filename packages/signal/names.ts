@@ -2,8 +2,42 @@
 
 import { abi } from "@ipc/core/sys";
 
-/** The standard signals of Linux, by number; the same on x86_64 and aarch64. */
-const STANDARD = [
+/** The standard signals of Linux. */
+export type StandardSignal =
+  | "SIGHUP"
+  | "SIGINT"
+  | "SIGQUIT"
+  | "SIGILL"
+  | "SIGTRAP"
+  | "SIGABRT"
+  | "SIGBUS"
+  | "SIGFPE"
+  | "SIGKILL"
+  | "SIGUSR1"
+  | "SIGSEGV"
+  | "SIGUSR2"
+  | "SIGPIPE"
+  | "SIGALRM"
+  | "SIGTERM"
+  | "SIGSTKFLT"
+  | "SIGCHLD"
+  | "SIGCONT"
+  | "SIGSTOP"
+  | "SIGTSTP"
+  | "SIGTTIN"
+  | "SIGTTOU"
+  | "SIGURG"
+  | "SIGXCPU"
+  | "SIGXFSZ"
+  | "SIGVTALRM"
+  | "SIGPROF"
+  | "SIGWINCH"
+  | "SIGIO"
+  | "SIGPWR"
+  | "SIGSYS";
+
+/** The same by number, which is one more than the index; alike on x86_64 and aarch64. */
+const STANDARD: readonly StandardSignal[] = [
   "SIGHUP",
   "SIGINT",
   "SIGQUIT",
@@ -35,7 +69,7 @@ const STANDARD = [
   "SIGIO",
   "SIGPWR",
   "SIGSYS",
-] as const;
+];
 
 /** The last real-time signal. */
 const SIGRTMAX = 64;
@@ -44,7 +78,7 @@ const SIGRTMAX = 64;
  * A signal's name: `"SIGTERM"`, or of a real-time signal `"SIGRTMIN"` to `"SIGRTMIN+30"`, which the kernel queues and
  * delivers one by one, the lowest first.
  */
-export type SignalName = (typeof STANDARD)[number] | "SIGRTMIN" | `SIGRTMIN+${number}`;
+export type SignalName = StandardSignal | "SIGRTMIN" | `SIGRTMIN+${number}`;
 
 /**
  * The number of a signal. System calls: none.

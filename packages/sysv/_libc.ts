@@ -77,6 +77,27 @@ const symbols = {
     result: /* int */ "i32",
   },
   geteuid: { parameters: [], result: /* uid_t */ "u32" },
+  // For the file beside shared memory.
+  open: {
+    parameters: [/* const char *path */ "buffer", /* int flags */ "i32", /* mode_t mode */ "u32"],
+    result: /* int */ "i32",
+  },
+  fchmod: { parameters: [/* int fd */ "i32", /* mode_t mode */ "u32"], result: /* int */ "i32" },
+  fchown: {
+    parameters: [/* int fd */ "i32", /* uid_t owner */ "u32", /* gid_t group */ "u32"],
+    result: /* int */ "i32",
+  },
+  linkat: {
+    parameters: [
+      /* int olddirfd */ "i32",
+      /* const char *oldpath */ "buffer",
+      /* int newdirfd */ "i32",
+      /* const char *newpath */ "buffer",
+      /* int flags */ "i32",
+    ],
+    result: /* int */ "i32",
+  },
+  unlink: { parameters: [/* const char *path */ "buffer"], result: /* int */ "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** This package's table. */

@@ -1,5 +1,5 @@
 import { ClosedError, ERRNO, IpcError, type Key, LimitError, RemovedError } from "@ipc/core";
-import { errno, type MappedRegion, Mapping, readProc } from "@ipc/core/sys";
+import { errno, type MappedRegion, Mapping, type OwnedFd, readProc } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { attach } from "./_attach.ts";
 import { memoryKind } from "./_kinds.ts";
@@ -19,6 +19,7 @@ import {
   status,
   type TrustOptions,
 } from "./_object.ts";
+import { openSideFile, removeSideFile } from "./_side_file.ts";
 import type { SharedMemoryStatus } from "./status.ts";
 
 /** How shared memory is created. */
@@ -292,12 +293,34 @@ export class SharedMemory extends Mapping {
     this.remove();
   }
 
-  /** Empties every view and detaches; calling it again does nothing. System calls: `shmdt`, or `mmap` where in use. */
+  /**
+   * Opens the file `/dev/shm/ipc-sysv-shm.ID`, which stands for the segment where locks on a file are needed. System
+   * calls: `shmctl`, `open`, `fstat`, and to make it `fchown`, `fchmod`, `linkat`.
+   *
+   * The first who needs it makes it, with the owner and the permissions of the segment; whoever detaches last from a
+   * removed one removes it, unless killed. It is empty. All who use locks in the segment must see the same /dev/shm.
+   *
+   * @throws {ClosedError} after `close`.
+   * @throws {PermissionError} if the mode of the segment does not permit writing, or there is no file yet and this
+   *   user is neither owner nor creator of the segment.
+   * @throws {UntrustedError} if what has that name is somebody else's, or no regular file.
+   * @throws {RemovedError} if the segment is gone.
+   * @throws {LimitError} if this process has no descriptor left.
+   */
+  override openFile(): OwnedFd {
+    return openSideFile(this.stat());
+  }
+
+  /**
+   * Empties every view and detaches; calling it again does nothing. System calls: `shmdt`, or `mmap` where in use;
+   * `shmctl`, and `unlink` for the file of `openFile` where the segment has gone with this.
+   */
   override close(): void {
     if (this.closed) return;
     super.close();
     // It fails only where somebody else has removed it, or was given it: then it is theirs.
     if (this.#removeOnClose) memoryKind.control(this.id, constants.IPC_RMID, null);
+    removeSideFile(this.id);
   }
 
   /** The same as {@linkcode SharedMemory.close}. */

@@ -1,0 +1,266 @@
+import { ERRNO, IpcError, type SyncOptions, TimeoutError, type WaitOptions } from "@ipc/core";
+import { Waits } from "@ipc/core/base";
+import type { Mapping } from "@ipc/core/sys";
+import { ADOPT, type Adopting, canAdopt } from "./_adopt.ts";
+import { markOf, Place } from "./_object.ts";
+import { Sleepers } from "./_sleep.ts";
+import type { MutexGuard } from "./mutex_guard.ts";
+
+const KIND = { name: "condition", mark: markOf("cnd", 1) };
+/** Words: how often somebody notified, and how many sleep until that changes. */
+const [NOTIFIED, SLEEPERS] = [1, 2];
+const BYTES = 16;
+
+/**
+ * A condition variable in memory that processes share: who holds a mutex, and finds that what it guards is not yet as
+ * it should be, waits here until another has changed it.
+ *
+ * `wait` gives the lock up, waits for a notification, and takes the lock again; then the same guard holds it. Nothing
+ * that is notified after the lock was given up goes unseen, if all change the state under the lock. It may go on
+ * **without a notification**, and one notification may let several go on: look at the state, and wait again, as
+ * `waitFor` does.
+ *
+ * **After an error too the lock is taken again** before it is thrown, without a time limit, so that what follows in the
+ * block may look at the state: a wait that was aborted ends once the lock is free. Only where it cannot be taken,
+ * because it was closed or given up, is that the error, and `guard.held` false.
+ *
+ * It works with a `Mutex` and a `PthreadMutex`; all who use one condition use the same mutex. One that is killed while
+ * it waits takes no notification with it for longer than a second. The owner of the mutex that dies meanwhile is told
+ * by `guard.abandoned`, as when locking. A handle owns nothing: the condition lives as long as its memory.
+ *
+ * Every method throws a `ClosedError` once the handle, or the mapping, is closed. Needs `--allow-ffi`.
+ *
+ * @example
+ * ```ts
+ * import { Mapping } from "@ipc/core/sys";
+ * import { Condition, Mutex } from "@ipc/sync";
+ *
+ * using mapping = Mapping.anonymous(4096);
+ * using mutex = Mutex.initialize(mapping, 0);
+ * using changed = Condition.initialize(mapping, 16);
+ * let ready = false; // In the mapping, as a rule.
+ *
+ * const waiting = mutex.withLock((guard) => changed.waitFor(guard, () => ready, { timeout: 5000 }));
+ * await mutex.withLock(() => ready = true); // In another process, as a rule.
+ * changed.notifyOne();
+ * await waiting;
+ * ```
+ */
+export class Condition implements Disposable, AsyncDisposable {
+  /** Bytes that it takes of the mapping. */
+  static readonly byteLength: number = BYTES;
+
+  readonly #place: Place;
+  readonly #sleepers: Sleepers;
+  readonly #line: Waits;
+  #seen = 0;
+  #blocked = 0;
+
+  private constructor(place: Place) {
+    this.#place = place;
+    this.#sleepers = new Sleepers(place, NOTIFIED, SLEEPERS);
+    this.#line = new Waits({
+      action: `wait for ${place.name}`,
+      park: (wake) => this.#sleepers.park(this.#seen, wake),
+      block: (timeout) => this.#sleepers.block(this.#blocked, timeout),
+    });
+    place.onEnd(() => this.#line.close(() => place.closedError("wait for")));
+  }
+
+  /**
+   * Makes a condition of 16 bytes of a mapping, once and before anybody uses it; others find it with `at`.
+   *
+   * System calls: none.
+   *
+   * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
+   * @throws {TypeError} if the mapping is for reading.
+   */
+  static initialize(mapping: Mapping, offset: number): Condition {
+    return new Condition(Place.initialize(KIND, mapping, offset, BYTES));
+  }
+
+  /**
+   * The condition that somebody has made there.
+   *
+   * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
+   * @throws {TypeError} if the mapping is for reading.
+   * @throws {UntrustedError} if there is none of this version.
+   */
+  static at(mapping: Mapping, offset: number): Condition {
+    return new Condition(Place.at(KIND, mapping, offset, BYTES));
+  }
+
+  /**
+   * Gives the lock up, waits until somebody notifies, and takes it again, with the same guard.
+   *
+   * System calls: `futex_waitv` to wait, and those of the mutex.
+   *
+   * @throws {TimeoutError} if nobody notified within `timeout`; the lock is held again.
+   * @throws {NotRecoverableError} if what the lock guards was given up; it is not held.
+   * @throws {IpcError} with code `EPERM` if it was not held: nothing was waited for.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition, Mutex } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = Mutex.initialize(mapping, 0);
+   * using changed = Condition.initialize(mapping, 16);
+   * using guard = await mutex.lock();
+   * const waiting = changed.wait(guard, { timeout: 5000 });
+   * assertEquals(guard.held, false);
+   * changed.notifyOne(); // In another process, as a rule.
+   * await waiting;
+   * assertEquals(guard.held, true);
+   * ```
+   */
+  async wait(guard: MutexGuard, options: WaitOptions = {}): Promise<void> {
+    const { own, attempt } = this.#begin(guard, (seen) => this.#seen = seen);
+    try {
+      await this.#line.take(attempt, { ...options, watching: true });
+    } finally {
+      own[ADOPT](await own.mutex.lock());
+    }
+  }
+
+  /**
+   * The same, blocking this thread. System calls: `futex`, and those of the mutex.
+   *
+   * Throws as `wait` does.
+   */
+  waitSync(guard: MutexGuard, options: SyncOptions = {}): void {
+    const { own, attempt } = this.#begin(guard, (seen) => this.#blocked = seen);
+    try {
+      this.#line.takeSync(attempt, options);
+    } finally {
+      own[ADOPT](own.mutex.lockSync());
+    }
+  }
+
+  /**
+   * Waits until `predicate` says true, which is asked with the lock held: before, and after each notification.
+   *
+   * Throws as `wait` does; the `timeout` is for all of it but for taking the lock again at the end.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition, Mutex } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = Mutex.initialize(mapping, 0);
+   * using changed = Condition.initialize(mapping, 16);
+   * const words = new Int32Array(mapping.buffer, 32, 1);
+   * const taken = mutex.withLock(async (guard) => {
+   *   await changed.waitFor(guard, () => words[0]! > 0, { timeout: 5000 });
+   *   return words[0]!--;
+   * });
+   * await mutex.withLock(() => words[0]!++); // In another process, as a rule.
+   * changed.notifyOne();
+   * assertEquals(await taken, 1);
+   * ```
+   */
+  async waitFor(guard: MutexGuard, predicate: () => boolean, options: WaitOptions = {}): Promise<void> {
+    const { timeout } = options;
+    const left = countdown(timeout);
+    while (!predicate()) {
+      try {
+        await this.wait(guard, timeout === undefined ? options : { ...options, timeout: left() });
+      } catch (error) {
+        if (!(error instanceof TimeoutError) || !guard.held) throw error;
+        if (predicate()) return;
+        throw this.#notWithin(timeout!);
+      }
+    }
+  }
+
+  /** The same, blocking this thread. Throws as `wait` does. */
+  waitForSync(guard: MutexGuard, predicate: () => boolean, options: SyncOptions = {}): void {
+    const { timeout } = options;
+    const left = countdown(timeout);
+    while (!predicate()) {
+      try {
+        this.waitSync(guard, timeout === undefined ? options : { timeout: left() });
+      } catch (error) {
+        if (!(error instanceof TimeoutError) || !guard.held) throw error;
+        if (predicate()) return;
+        throw this.#notWithin(timeout!);
+      }
+    }
+  }
+
+  /** Lets at least one who waits go on, after the state was changed. System calls: none; `futex` to wake. */
+  notifyOne(): void {
+    this.#notify(1);
+  }
+
+  /** Lets all who wait go on, after the state was changed. System calls: none; `futex` to wake. */
+  notifyAll(): void {
+    this.#notify(Infinity);
+  }
+
+  /** Gives the handle back: waits reject with a `ClosedError`, later calls throw one. Calling it again does nothing. */
+  close(): void {
+    this.#place.close();
+  }
+
+  /** Closes the handle. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Closes the handle. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  /** Gives the lock up, having looked at the count while it was held. */
+  #begin(
+    guard: MutexGuard,
+    note: (seen: number) => void,
+  ): { own: Adopting; attempt: () => true | undefined } {
+    const { name } = this.#place;
+    if (!canAdopt(guard)) throw new TypeError(`Cannot wait for ${name}: that is no guard of a mutex`);
+    const start = this.#count();
+    if (!guard.held) {
+      throw new IpcError(`Cannot wait for ${name}: the mutex is not held`, {
+        code: "EPERM",
+        errno: ERRNO.EPERM,
+      });
+    }
+    guard.unlock();
+    const attempt = () => {
+      const seen = this.#count();
+      note(seen);
+      return seen !== start || undefined;
+    };
+    return { own: guard, attempt };
+  }
+
+  #count(): number {
+    return Atomics.load(this.#place.words("wait for"), NOTIFIED);
+  }
+
+  #notify(most: number): void {
+    const words = this.#place.words("notify");
+    Atomics.add(words, NOTIFIED, 1);
+    this.#sleepers.wake(words, most);
+  }
+
+  #notWithin(timeout: number): TimeoutError {
+    return new TimeoutError(`Cannot wait for ${this.#place.name}: it did not come true within ${timeout} ms`);
+  }
+}
+
+/** What is left of a time, in milliseconds. */
+function countdown(timeout: number | undefined): () => number {
+  if (timeout !== undefined && !(timeout >= 0)) {
+    throw new RangeError(`Cannot wait ${timeout} ms: a timeout is 0 or more`);
+  }
+  const start = performance.now();
+  return () => Math.max(0, timeout! - (performance.now() - start));
+}

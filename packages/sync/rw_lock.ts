@@ -1,0 +1,352 @@
+import { OwnerDiedError, type SyncOptions, type WaitOptions } from "@ipc/core";
+import { Waits } from "@ipc/core/base";
+import type { Mapping } from "@ipc/core/sys";
+import { Held } from "./_held.ts";
+import { ABANDONED, type Claim, FREE, LockWord, NOT_RECOVERABLE } from "./_lock_word.ts";
+import { type Kind, markOf, Place } from "./_object.ts";
+import { newId, Owner, TOKEN_MASK } from "./_owner.ts";
+import { OwnerWait } from "./_owner_wait.ts";
+import { ReaderSlots, Reading } from "./_reader_slots.ts";
+import type { LockGuard } from "./mutex_guard.ts";
+
+/** How an {@linkcode RwLock} is made. */
+export interface RwLockOptions {
+  /** How many may read at once, in all processes; a multiple of 4 up to 4,096, 32 unless told. */
+  readers?: number | undefined;
+}
+
+/** Reading under a lock, until `unlock` or the end of the block that declared it with `using`. */
+export interface ReadGuard extends Disposable {
+  /** Whether it is still held through this guard. */
+  readonly held: boolean;
+  /**
+   * Gives the lock back. System calls: none; `futex` to wake a writer who waits.
+   *
+   * @throws {IpcError} with code `EPERM` if it is not held any more.
+   * @throws {ClosedError} if the handle or its mapping was closed.
+   */
+  unlock(): void;
+}
+
+const kind: Kind = { name: "read-write lock", mark: markOf("RWL", 1) };
+/** Words of a lock, after the one that says what it is; the slots of readers follow. */
+const [ID, WRITER, READERS, SLOTS] = [1, 2, 3, 4];
+const MOST_READERS = 4096;
+
+/**
+ * A lock in memory that processes share: many read at once, or one writes; if a writer dies the next is told.
+ *
+ * It is 16 bytes of any {@linkcode Mapping}, and 4 for each that may read at once. What a handle owns, who is told of
+ * a death, and how it is waited for is as with `Mutex`: see there.
+ *
+ * **Writers come first**: from when a writer waits, those who come to read wait behind it. Who reads and comes to
+ * read once more through the same handle waits behind it too, and then both wait for ever: read once.
+ *
+ * **An owner that dies.** A reader that died is forgotten. A writer that died leaves the lock to the next writer, who
+ * is told by `abandoned` of the guard, and repairs what it guards; until then those who want to read get an
+ * `OwnerDiedError`, since what they would read may be half changed: take `write` then.
+ *
+ * Needs `--allow-ffi` without a path.
+ *
+ * @example
+ * ```ts
+ * import { Mapping } from "@ipc/core/sys";
+ * import { RwLock } from "@ipc/sync";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using mapping = Mapping.anonymous(4096); // Shared memory or a mapped file, as a rule.
+ * using lock = RwLock.initialize(mapping, 0);
+ * using same = RwLock.at(mapping, 0); // In another process, as a rule.
+ * {
+ *   using _one = await lock.read();
+ *   using _two = await same.read();
+ *   assertEquals(lock.tryWrite(), undefined);
+ * }
+ * using writing = same.writeSync();
+ * assertEquals(writing.abandoned, false);
+ * assertEquals(lock.tryRead(), undefined);
+ * ```
+ */
+export class RwLock implements Disposable, AsyncDisposable {
+  /** Bytes of a lock for 32 readers; for others 16 and 4 times their number. */
+  static readonly byteLength: number = bytesFor(32);
+  /** How many may read at once. */
+  readonly readers: number;
+  readonly #place: Place;
+  readonly #owner: Owner;
+  readonly #writer: LockWord;
+  readonly #slots: ReaderSlots;
+  readonly #reading: OwnerWait;
+  readonly #readLine: Waits;
+  readonly #writeLine: Waits;
+  /** The writer's word is ours, and readers are waited for. */
+  #claim: Claim | undefined;
+
+  private constructor(place: Place) {
+    const words = place.words("use");
+    const owner = this.#owner = new Owner(place.mapping, Atomics.load(words, ID));
+    this.#place = place;
+    this.readers = (place.byteLength - SLOTS * 4) / 4;
+    this.#writer = new LockWord(place, owner, WRITER, WRITER, "write", Infinity);
+    this.#slots = new ReaderSlots(place, owner, SLOTS, this.readers);
+    this.#reading = new OwnerWait(place, owner, "read");
+    this.#readLine = this.#line("read", this.#reading);
+    this.#writeLine = this.#line("write", this.#writer.wait);
+    place.onEnd(() => {
+      this.#withdraw();
+      owner.close();
+    });
+  }
+
+  #line(verb: string, wait: OwnerWait): Waits {
+    const line = new Waits({
+      action: `${verb} ${this.#place.name}`,
+      park: (wake) => wait.park(wake),
+      block: (timeout) => wait.block(timeout),
+    });
+    this.#place.onEnd(() => line.close(() => this.#place.closedError(verb)));
+    return line;
+  }
+
+  /**
+   * Makes a lock that nobody holds, which other processes then find with `at`.
+   *
+   * Once only, before anybody uses it: whoever holds or waits for what was there before is forgotten. System calls:
+   * none.
+   *
+   * @throws {RangeError} if it is not all inside the mapping, `offset` is not a multiple of 8, or `readers` is not a
+   *   multiple of 4 up to 4,096.
+   * @throws {TruncatedError} if it is in a file that somebody has made shorter.
+   * @throws {TypeError} if the mapping is for reading.
+   * @throws {ClosedError} if the mapping was closed.
+   */
+  static initialize(mapping: Mapping, offset: number, options: RwLockOptions = {}): RwLock {
+    const { readers = 32 } = options;
+    if (!isCount(readers)) {
+      throw new RangeError(
+        `Cannot initialize read-write lock for ${readers} readers: it is a multiple of 4 to 4096`,
+      );
+    }
+    const place = Place.initialize(kind, mapping, offset, bytesFor(readers), (words) => {
+      Atomics.store(words, ID, newId());
+      Atomics.store(words, READERS, readers);
+    });
+    return new RwLock(place);
+  }
+
+  /**
+   * The lock in a mapping that somebody has made there with `initialize`.
+   *
+   * Throws as `initialize` does. System calls: none.
+   *
+   * @throws {UntrustedError} if nobody has made one there yet.
+   */
+  static at(mapping: Mapping, offset: number): RwLock {
+    const lengthOf = (words: Int32Array) => {
+      const readers = Atomics.load(words, READERS);
+      return isCount(readers) ? bytesFor(readers) : undefined;
+    };
+    return new RwLock(Place.at(kind, mapping, offset, SLOTS * 4, lengthOf));
+  }
+
+  /** Whether the handle, or its mapping, was closed. */
+  get closed(): boolean {
+    return this.#place.closed;
+  }
+
+  /**
+   * Locks for reading as soon as nobody writes or waits to, and there is room for one more reader. System calls:
+   * `fcntl` the first time, and to look after who is in the way; `futex_waitv` to wait.
+   *
+   * @throws {OwnerDiedError} if a writer died, until another has repaired what the lock guards.
+   * @throws {TimeoutError} if it was not possible within `timeout`.
+   * @throws {NotRecoverableError} if what it guards was given up.
+   * @throws {LimitError} if this process has no descriptor left, or 256 handles that have locked it.
+   * @throws {PermissionError} if the file behind the memory may not be opened for writing.
+   * @throws {ClosedError} if the handle or its mapping is closed, also meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using lock = RwLock.initialize(mapping, 0, { readers: 4 });
+   * using reading = await lock.read({ timeout: 1000 });
+   * assertEquals(reading.held, true);
+   * ```
+   */
+  async read(options: WaitOptions = {}): Promise<ReadGuard> {
+    this.#check("read");
+    this.#reading.alive = 0;
+    return (await this.#readLine.take(this.#tryToRead, options))!;
+  }
+
+  /**
+   * Locks for reading, blocking this thread until that is possible. Throws as `read` does. System calls: `fcntl` the
+   * first time, and to look after who is in the way; `futex`.
+   *
+   * @throws {IpcError} with code `EDEADLK` if this thread writes.
+   */
+  readSync(options: SyncOptions = {}): ReadGuard {
+    this.#check("read");
+    this.#reading.alive = 0;
+    return this.#readLine.takeSync(this.#tryToRead, options)!;
+  }
+
+  /** Locks for reading if that is possible now. Throws as `read` does. System calls: `fcntl`. */
+  tryRead(): ReadGuard | undefined {
+    this.#check("read");
+    this.#reading.alive = 0;
+    return this.#tryToRead();
+  }
+
+  /**
+   * Locks for writing as soon as nobody living holds the lock; who comes to read meanwhile waits. System calls:
+   * `fcntl` the first time, and to look after who is in the way; `futex_waitv` to wait.
+   *
+   * An aborted or timed-out call holds nothing.
+   *
+   * @throws {TimeoutError} if it was not possible within `timeout`.
+   * @throws {NotRecoverableError} if what it guards was given up.
+   * @throws {LimitError} as `read` does.
+   * @throws {PermissionError} as `read` does.
+   * @throws {ClosedError} if the handle or its mapping is closed, also meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using lock = RwLock.initialize(mapping, 0);
+   * using writing = await lock.write();
+   * if (writing.abandoned) writing.markConsistent(); // After repairing what the lock guards.
+   * ```
+   */
+  async write(options: WaitOptions = {}): Promise<LockGuard> {
+    this.#check("write");
+    this.#writer.wait.alive = 0;
+    try {
+      return (await this.#writeLine.take(this.#tryToWrite, options))!;
+    } catch (error) {
+      this.#withdraw();
+      throw error;
+    }
+  }
+
+  /**
+   * Locks for writing, blocking this thread until that is possible. Throws as `write` does. System calls: `fcntl` the
+   * first time, and to look after who is in the way; `futex`.
+   *
+   * @throws {IpcError} with code `EDEADLK` if this thread reads or writes.
+   */
+  writeSync(options: SyncOptions = {}): LockGuard {
+    this.#check("write");
+    this.#writer.wait.alive = 0;
+    try {
+      return this.#writeLine.takeSync(this.#tryToWrite, options)!;
+    } finally {
+      this.#withdraw();
+    }
+  }
+
+  /** Locks for writing if nobody living holds the lock. Throws as `write` does. System calls: `fcntl`. */
+  tryWrite(): LockGuard | undefined {
+    this.#check("write");
+    this.#writer.wait.alive = 0;
+    try {
+      return this.#tryToWrite();
+    } finally {
+      this.#withdraw();
+    }
+  }
+
+  /**
+   * Gives the handle back: waits reject with a `ClosedError`, later calls throw one. Calling it again does nothing.
+   *
+   * If it writes, that counts as abandoned: the next writer is told. System calls: `fcntl`, `close`.
+   */
+  close(): void {
+    this.#place.close();
+  }
+
+  /** Closes the handle. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Closes the handle. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  readonly #tryToRead = (): ReadGuard | undefined => {
+    const words = this.#place.words("read");
+    if (this.#owner.token === 0) this.#owner.choose(words, WRITER);
+    this.#reading.restless = false;
+    if (!this.#mayRead(words)) return undefined;
+    const index = this.#slots.enter(this.#reading);
+    if (index === undefined) return undefined;
+    // A writer who came meanwhile either sees this reader, or is seen here.
+    if (Atomics.load(words, WRITER) === FREE) return new Reading(this.#place, this.#slots, index);
+    this.#slots.leave(index);
+    return this.#mayRead(words) ? this.#tryToRead() : undefined;
+  };
+
+  /** Whether nobody writes or waits to. */
+  #mayRead(words: Int32Array<ArrayBuffer>): boolean {
+    const wait = this.#reading;
+    while (true) {
+      const seen = Atomics.load(words, WRITER);
+      if (seen === FREE) return true;
+      if (seen === NOT_RECOVERABLE) throw this.#writer.notRecoverable();
+      const token = seen & TOKEN_MASK;
+      if (token !== 0 && wait.index === WRITER && wait.alive === token) return false;
+      const result = seen === ABANDONED ? "taken" : this.#owner.takeOver(words, WRITER, seen, seen);
+      if (result === "taken") throw this.#writerDied();
+      if (result === "changed") continue;
+      wait.index = WRITER;
+      wait.alive = token;
+      return false;
+    }
+  }
+
+  readonly #tryToWrite = (): LockGuard | undefined => {
+    const claim = this.#claim ??= this.#writer.attempt();
+    if (claim === undefined || !this.#slots.areEmpty(this.#writer.wait)) return undefined;
+    this.#claim = undefined;
+    return new Held(this.#writer, claim);
+  };
+
+  /** Lets those who read go on, where nobody waits to write here any more. */
+  #withdraw(): void {
+    if (this.#claim === undefined || this.#writeLine.taking) return;
+    const next = this.#claim === FREE ? FREE : ABANDONED;
+    this.#claim = undefined;
+    this.#writer.release(next);
+  }
+
+  #writerDied(): OwnerDiedError {
+    return new OwnerDiedError(
+      `Cannot read ${this.#place.name}: a writer died, and what it guards may be torn`,
+      {
+        hint: "take write(), repair what the lock guards, and call markConsistent()",
+      },
+    );
+  }
+
+  #check(verb: string): void {
+    if (this.#place.closed) throw this.#place.closedError(verb);
+  }
+}
+
+function bytesFor(readers: number): number {
+  return (SLOTS + readers) * 4;
+}
+
+function isCount(readers: number): boolean {
+  return Number.isInteger(readers) && readers >= 4 && readers <= MOST_READERS && readers % 4 === 0;
+}
