@@ -1,0 +1,161 @@
+/** A listening descriptor whose connections are counted. */
+
+import { ERRNO } from "@ipc/core";
+import { abi, Descriptor, errno, failure, waitFor } from "@ipc/core/sys";
+import { constants } from "./_abi.ts";
+import { libc } from "./_libc.ts";
+import type { ListenerSource } from "./listener.ts";
+
+/** Said by a mechanism that a connection was not authorised; it has closed it. */
+export const REFUSED: unique symbol = Symbol("refused");
+
+/** What an {@linkcode AcceptSource} is made of. */
+export interface AcceptInit<C> {
+  /** The listening socket, non-blocking; the source owns it from now on. */
+  fd: number;
+  /** The address as text. */
+  address: string;
+  /** The most accepted connections that may be open at a time; others wait in the kernel. */
+  maxConnections?: number | undefined;
+  /**
+   * Makes a channel of a connected descriptor, which it owns from now on, and calls `onClose` once when that closes;
+   * or closes the descriptor and says {@linkcode REFUSED}. What it throws, after closing the descriptor, reaches one
+   * `accept`.
+   */
+  admit: (fd: number, onClose: () => void) => C | typeof REFUSED;
+  /** Called before the descriptor is closed. */
+  onClose?: (() => void) | undefined;
+}
+
+/** Errors of one connection that was lost before it was accepted, by accept(2): the next one is tried. */
+const PASSING: ReadonlySet<number> = new Set([
+  ERRNO.EINTR,
+  ERRNO.ECONNABORTED,
+  ERRNO.EPROTO,
+  ERRNO.ENETDOWN,
+  ERRNO.ENOPROTOOPT,
+  ERRNO.EHOSTDOWN,
+  ERRNO.ENONET,
+  ERRNO.EHOSTUNREACH,
+  ERRNO.ENETUNREACH,
+]);
+
+/** How many connections of one listener may be open at a time unless told. */
+export const DEFAULT_MAX_CONNECTIONS = 1024;
+
+/** So many are refused before others get a turn: whoever connects all the time must not keep the process busy. */
+const MOST_REFUSED = 64;
+
+/** Accepts connections, as many as may be open at a time. */
+export class AcceptSource<C> implements ListenerSource<C> {
+  readonly #init: AcceptInit<C>;
+  readonly #descriptor: Descriptor;
+  readonly #most: number;
+  #open = 0;
+  #refused = 0;
+  /** Who waits while as many connections are open as may be. */
+  #wake: (() => void) | undefined;
+
+  /** Takes the socket over, and closes it if that fails. */
+  constructor(init: AcceptInit<C>) {
+    const { fd, maxConnections = DEFAULT_MAX_CONNECTIONS } = init;
+    this.#init = init;
+    this.#descriptor = new Descriptor(fd, { nonblocking: true, target: init.address });
+    this.#most = maxConnections;
+    if (!(maxConnections >= 1)) {
+      this.close();
+      throw new RangeError(`Cannot listen with maxConnections ${maxConnections}: it is a number from 1`);
+    }
+  }
+
+  get address(): string {
+    return this.#init.address;
+  }
+
+  get fd(): number {
+    return this.#descriptor.fd;
+  }
+
+  get connections(): number {
+    return this.#open;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  get ended(): boolean {
+    return false;
+  }
+
+  take(): C | undefined {
+    for (let refused = 0; this.#open < this.#most && refused < MOST_REFUSED; refused++) {
+      const fd = this.#accept();
+      if (fd === -1) return undefined;
+      this.#open++;
+      let admitted: C | typeof REFUSED;
+      try {
+        admitted = this.#init.admit(fd, () => this.#closed());
+      } catch (error) {
+        this.#open--;
+        throw error;
+      }
+      if (admitted !== REFUSED) return admitted;
+      this.#open--;
+      this.#refused++;
+    }
+    return undefined;
+  }
+
+  /** Whether somebody waits to be accepted, authorised or not. */
+  ready(): boolean {
+    return this.#open < this.#most && this.#descriptor.poll(abi.POLLIN, 0) !== 0;
+  }
+
+  park(wake: () => void): () => void {
+    if (this.#open < this.#most) return waitFor(this.fd, "readable", wake);
+    // Nothing in the kernel is waited for, but who waits keeps the process alive.
+    const alive = setInterval(() => {}, 0x7fff_ffff);
+    const stop = () => {
+      clearInterval(alive);
+      this.#wake = undefined;
+    };
+    this.#wake = () => {
+      stop();
+      wake();
+    };
+    return stop;
+  }
+
+  block(timeout: number | undefined): void {
+    // While this thread is blocked no connection can close, so that there is no use in waiting for one.
+    if (this.#open >= this.#most) Atomics.wait(NEVER, 0, 0, Math.min(timeout ?? Infinity, 10));
+    else this.#descriptor.poll(abi.POLLIN, timeout);
+  }
+
+  close(): void {
+    try {
+      this.#init.onClose?.();
+    } finally {
+      this.#descriptor.close();
+    }
+  }
+
+  #closed(): void {
+    this.#open--;
+    this.#wake?.();
+  }
+
+  #accept(): number {
+    while (true) {
+      const fd = libc.accept4(this.fd, null, null, constants.SOCK_CLOEXEC);
+      if (fd !== -1) return fd;
+      const code = errno();
+      if (code === ERRNO.EAGAIN) return -1;
+      if (PASSING.has(code)) continue;
+      throw failure(code, "accept4", "accept a connection at", this.address);
+    }
+  }
+}
+
+const NEVER = new Int32Array(new SharedArrayBuffer(4));

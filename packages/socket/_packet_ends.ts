@@ -1,0 +1,284 @@
+/** Messages whose boundaries the kernel keeps: in and out, without waiting. */
+
+import {
+  BrokenPipeError,
+  type Bytes,
+  ERRNO,
+  errnoError,
+  type IpcError,
+  MessageTooLongError,
+} from "@ipc/core";
+import type { Sink, Source } from "@ipc/core/base";
+import { abi, type Descriptor, errno, failure, lookAgain, sizeT, waitFor } from "@ipc/core/sys";
+import { constants, syscalls } from "./_abi.ts";
+import { libc, onView } from "./_libc.ts";
+import { type MessageBuffer, messageBuffer } from "./_message_buffer.ts";
+import type { Credentials } from "./peer.ts";
+
+const { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK } = constants;
+const { sendto: SENDTO } = syscalls;
+/** Room for a message of whatever size a peer has made its buffer, short of what only root can ask for. */
+const ROOM = 1024 * 1024;
+/** The most messages of one batch: a fast sender must not keep a receiver for ever. */
+const MOST_AT_ONCE = 1024;
+/** So many are dropped before others get a turn: whoever sends all the time must not keep the process busy. */
+const MOST_DROPPED = 64;
+
+/** Where a message came from, as far as the kernel tells. */
+export interface PacketOrigin {
+  /** The path or `@name` of the sender; `undefined` where it has none. */
+  readonly from: string | undefined;
+  /** Who sent it. */
+  readonly credentials: Credentials | undefined;
+}
+
+/** How a {@linkcode PacketSource} receives. */
+export interface PacketSourceOptions<M> {
+  /** The longest message in bytes; a longer one is dropped, and one receive throws. */
+  maxMessageSize?: number | undefined;
+  /** Whether there is an end, which the kernel tells as a message of nothing without credentials. */
+  connected: boolean;
+  /** Whether a message of this origin is received; otherwise it is dropped. */
+  admit?: ((origin: PacketOrigin) => boolean) | undefined;
+  /** What is told of a message besides its bytes. */
+  describe: (data: Bytes, origin: PacketOrigin) => M;
+}
+
+/** A {@linkcode Source} over recvmsg(2); it owns the descriptor. */
+export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
+  readonly #descriptor: Descriptor;
+  readonly #options: PacketSourceOptions<M>;
+  readonly #room: number;
+  #ended = false;
+  #dropped = 0;
+  /** What came behind messages of a batch; it is told next. */
+  #failure: { error: unknown } | undefined;
+
+  /** Takes the descriptor over. */
+  constructor(descriptor: Descriptor, options: PacketSourceOptions<M>) {
+    this.#descriptor = descriptor;
+    this.#options = options;
+    this.#room = Math.max(ROOM, options.maxMessageSize ?? 0);
+  }
+
+  get ended(): boolean {
+    return this.#ended && this.#failure === undefined;
+  }
+
+  /** How many messages `admit` did not let in. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  take(): Bytes | undefined {
+    return this.#take(MSG_DONTWAIT);
+  }
+
+  takeMany(max: number = MOST_AT_ONCE): Bytes[] | undefined {
+    this.#throwFailure();
+    const batch: Bytes[] = [];
+    while (batch.length < max) {
+      let message: Bytes | undefined;
+      try {
+        message = this.take();
+      } catch (error) {
+        // What was taken is not lost; a lasting reason is told next time, and that a message was dropped too.
+        if (batch.length === 0) throw error;
+        if (error instanceof MessageTooLongError) this.#failure = { error };
+      }
+      if (message === undefined) break;
+      batch.push(message);
+    }
+    return batch.length > 0 ? batch : undefined;
+  }
+
+  takeSync(): Bytes | undefined {
+    while (true) {
+      const message = this.#take(0);
+      if (message !== undefined || this.#ended) return message;
+      this.block(undefined);
+    }
+  }
+
+  /** Takes a message with what the kernel tells of it; `undefined`: nothing now, or the end. */
+  takeMessage(): M | undefined {
+    const data = this.#take(MSG_DONTWAIT);
+    return data && this.#options.describe(data, messageBuffer(this.#room));
+  }
+
+  /** Looks at the next message and leaves it; `undefined`: there is none now. */
+  peek(): M | undefined {
+    while (!this.#ended) {
+      const buffer = messageBuffer(this.#room);
+      const length = this.#receive(buffer, MSG_DONTWAIT | MSG_PEEK);
+      if (length === undefined || this.#isEnd(length, buffer)) return undefined;
+      // It is cut where there is no room for it.
+      if (this.#admits(buffer)) return this.#options.describe(buffer.data.slice(0, length), buffer);
+      if (this.#receive(buffer, MSG_DONTWAIT) !== undefined) this.#dropped++;
+    }
+    return undefined;
+  }
+
+  ready(): boolean {
+    return this.#ended || this.#failure !== undefined || this.#descriptor.poll(abi.POLLIN, 0) !== 0;
+  }
+
+  park(wake: () => void): () => void {
+    return waitFor(this.#descriptor.fd, "readable", wake);
+  }
+
+  block(timeout: number | undefined): void {
+    this.#descriptor.poll(abi.POLLIN, timeout);
+  }
+
+  close(): void {
+    this.#descriptor.close();
+  }
+
+  #take(flags: number): Bytes | undefined {
+    this.#throwFailure();
+    for (let dropped = 0; !this.#ended && dropped < MOST_DROPPED; dropped++) {
+      const buffer = messageBuffer(this.#room);
+      const length = this.#receive(buffer, flags);
+      if (length === undefined) return undefined;
+      if (this.#isEnd(length, buffer)) {
+        this.#ended = true;
+        return undefined;
+      }
+      if (this.#admits(buffer)) {
+        this.#checkLength(length, buffer);
+        return buffer.data.slice(0, length);
+      }
+      this.#dropped++;
+    }
+    return undefined;
+  }
+
+  #admits(buffer: MessageBuffer): boolean {
+    const { admit } = this.#options;
+    return admit === undefined || admit(buffer);
+  }
+
+  #receive(buffer: MessageBuffer, flags: number): number | undefined {
+    while (true) {
+      const length = buffer.receive(this.#descriptor.fd, flags);
+      if (length >= 0) return length;
+      if (length === -ERRNO.EAGAIN) return undefined;
+      // The peer went away without reading everything. What it sent comes first, and then the end.
+      if (length === -ERRNO.ECONNRESET) continue;
+      throw failure(-length, "recvmsg", "receive from socket", this.#descriptor.target);
+    }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure === undefined) return;
+    const { error } = this.#failure;
+    this.#failure = undefined;
+    throw error;
+  }
+
+  /** An empty message has credentials with it, the end has none. */
+  #isEnd(length: number, { controlLength }: MessageBuffer): boolean {
+    return length === 0 && this.#options.connected && controlLength === 0;
+  }
+
+  #checkLength(length: number, { data }: MessageBuffer): void {
+    const limit = this.#options.maxMessageSize ?? data.byteLength;
+    if (length <= limit) return;
+    throw new MessageTooLongError(
+      `Cannot receive: a message of ${length} bytes was dropped, the limit is ${limit}`,
+      { hint: "raise maxMessageSize" },
+    );
+  }
+}
+
+/** What a message that goes elsewhere is told: an encoded address. */
+export interface Destination {
+  /** The `struct sockaddr`. */
+  readonly to: Bytes;
+  /** The same as text. */
+  readonly name: string;
+}
+
+/** A {@linkcode Sink} over sendto(2), which takes a message whole or not at all; it owns nothing. */
+export class PacketSink implements Sink {
+  readonly begun = false;
+  readonly maxMessageSize: number;
+  readonly #descriptor: Descriptor;
+  readonly #connected: boolean;
+  /** Whether there was no room at a destination of its own, of which the socket itself cannot tell. */
+  #elsewhere = false;
+
+  /** `connected`: whether the peer can be told that nothing will follow. */
+  constructor(descriptor: Descriptor, options: { maxMessageSize: number; connected: boolean }) {
+    this.#descriptor = descriptor;
+    this.#connected = options.connected;
+    this.maxMessageSize = options.maxMessageSize;
+  }
+
+  put(message: Uint8Array, meta?: unknown): boolean {
+    return this.#send(message, meta as Destination | undefined, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+
+  putSync(message: Uint8Array, meta?: unknown): void {
+    while (!this.#send(message, meta as Destination | undefined, MSG_NOSIGNAL)) this.block(undefined);
+  }
+
+  finish(): boolean {
+    return true;
+  }
+
+  detach(): void {}
+
+  readonly park = (wake: () => void): () => void =>
+    this.#elsewhere ? lookAgain(() => true, wake) : waitFor(this.#descriptor.fd, "writable", wake);
+
+  block(timeout: number | undefined): void {
+    if (this.#elsewhere) Atomics.wait(NEVER, 0, 0, Math.min(timeout ?? PAUSE, PAUSE));
+    else this.#descriptor.poll(abi.POLLOUT, timeout);
+  }
+
+  end(): void {
+    // ENOTCONN: there is nobody who could be told.
+    if (this.#connected) libc.shutdown(this.#descriptor.fd, constants.SHUT_WR);
+  }
+
+  /** The descriptor is the receiving half's, which closes it last: a wait of that half may still be on it. */
+  close(): void {}
+
+  /** False: there is no room. */
+  #send(message: Uint8Array, destination: Destination | undefined, flags: number): boolean {
+    const { fd } = this.#descriptor;
+    const bytes = message as Bytes;
+    const length = sizeT(message.byteLength);
+    while (true) {
+      const count = destination === undefined
+        ? onView.sendto(SENDTO, fd, bytes, length, flags, null)
+        : libc.sendto(fd, bytes, length, flags, destination.to, destination.to.byteLength);
+      if (count !== -1) return true;
+      const code = errno();
+      if (code === ERRNO.EAGAIN) {
+        this.#elsewhere = destination !== undefined;
+        return false;
+      }
+      if (code !== ERRNO.EINTR) throw this.#failure(code, destination);
+    }
+  }
+
+  #failure(code: number, destination: Destination | undefined): IpcError {
+    const target = destination?.name ?? this.#descriptor.target;
+    if (code === ERRNO.ECONNREFUSED) {
+      return new BrokenPipeError(`Cannot send to "${target}": nobody can receive any more`, {
+        code: "ECONNREFUSED",
+        errno: code,
+        syscall: "sendto",
+        target: String(target),
+      });
+    }
+    return errnoError(code, { syscall: "sendto", action: `send to "${target}"`, target: String(target) });
+  }
+}
+
+/** Milliseconds between looks for room at a destination. */
+const PAUSE = 1;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));

@@ -1,0 +1,208 @@
+/** A channel over one connected stream socket. */
+
+import {
+  type Bytes,
+  ClosedError,
+  type Framing,
+  framing as framingByName,
+  type FramingName,
+  type SyncChannel,
+  type SyncOptions,
+  type WaitOptions,
+} from "@ipc/core";
+import { BaseReceiver, BaseSender } from "@ipc/core/base";
+import { abi, ByteSink, ByteSource, check } from "@ipc/core/sys";
+import { constants } from "./_abi.ts";
+import { libc } from "./_libc.ts";
+import { PatientSource } from "./_patient_source.ts";
+import type { SocketDescriptor } from "./_socket_descriptor.ts";
+
+/** How messages travel over a stream socket. */
+export interface StreamOptions {
+  /**
+   * How messages are marked in the stream of bytes; a length of four bytes before each unless told. `"lines"`,
+   * `"nul"`, `"content-length"` and `"raw"` are for programs that do not know it.
+   */
+  framing?: Framing | FramingName | undefined;
+  /** The longest message in bytes, 16 MiB unless told; not beside a framing object, which has its own limit. */
+  maxMessageSize?: number | undefined;
+  /** The most bytes that wait to be sent before `send` throws a `LimitError`; 16 MiB unless told. */
+  maxQueuedBytes?: number | undefined;
+  /**
+   * Milliseconds that a peer may take from the first byte of a message to its last while a receive waits for it,
+   * before that throws a `TimeoutError` and the channel has ended; for ever unless told.
+   */
+  idleTimeout?: number | undefined;
+}
+
+/** What a kind of stream socket adds to its {@linkcode StreamChannel}. */
+export interface StreamHooks {
+  /** Called once when this end has told the peer that nothing will follow. */
+  onEnd?: (() => void) | undefined;
+  /** Called once when the channel is closed. */
+  onClose?: (() => void) | undefined;
+  /** Asked when a read gives nothing: whether that is the end; what it throws reaches one receive. */
+  isEnd?: (() => boolean) | undefined;
+  /** Whether the runtime's reactor may read: not where descriptors arrive, which it would drop. */
+  reactor?: (() => boolean) | undefined;
+}
+
+/** A sink whose end leaves the other direction open. */
+class StreamSink extends ByteSink {
+  readonly #fd: number;
+  readonly #onEnd: (() => void) | undefined;
+
+  constructor(descriptor: SocketDescriptor, framing: Framing, onEnd: (() => void) | undefined) {
+    super(descriptor, framing);
+    this.#fd = descriptor.fd;
+    this.#onEnd = onEnd;
+  }
+
+  /** Tells the peer that nothing will follow. */
+  override end(): void {
+    shutdownSending(this.#fd);
+    this.#onEnd?.();
+  }
+
+  /** The descriptor is the receiving half's, which closes it last: a wait of that half may still be on it. */
+  override close(): void {}
+}
+
+/**
+ * A channel over a connected stream socket; it owns the descriptor until it is closed.
+ *
+ * Each kind of stream socket has a class of its own, which is one of these.
+ */
+export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncChannel {
+  readonly #descriptor: SocketDescriptor;
+  readonly #source: ByteSource;
+  readonly #sender: BaseSender;
+  readonly #onClose: (() => void) | undefined;
+
+  /** Takes the connected socket over, and closes it if that fails. */
+  constructor(descriptor: SocketDescriptor, options: StreamOptions = {}, hooks: StreamHooks = {}) {
+    const { idleTimeout, maxQueuedBytes } = options;
+    const { isEnd, reactor, onEnd, onClose } = hooks;
+    let bytes: ByteSource;
+    let sender: BaseSender;
+    try {
+      const framing = checkStream(options);
+      bytes = new ByteSource(descriptor, framing.decoder(), { isEnd, reactor });
+      sender = new BaseSender(new StreamSink(descriptor, framing, onEnd), { maxQueuedBytes });
+    } catch (error) {
+      descriptor.close();
+      throw error;
+    }
+    super(idleTimeout === undefined ? bytes : new PatientSource(bytes, idleTimeout));
+    this.#descriptor = descriptor;
+    this.#source = bytes;
+    this.#sender = sender;
+    this.#onClose = onClose;
+  }
+
+  /** The descriptor's number, for passing on; it stays owned here. */
+  get fd(): number {
+    return this.#descriptor.fd;
+  }
+
+  /** The longest message in bytes. */
+  get maxMessageSize(): number {
+    return this.#sender.maxMessageSize;
+  }
+
+  /** Bytes that were read from the kernel and belong to no message yet. */
+  get buffered(): number {
+    return this.#source.buffered;
+  }
+
+  /** Bytes in the kernel that were not read yet (FIONREAD). */
+  get available(): number {
+    const count = new Int32Array(1);
+    check(libc.ioctl(this.fd, BigInt(abi.FIONREAD), count), "ioctl", "count the bytes in socket", this.fd);
+    return count[0]!;
+  }
+
+  /** The sending half as a stream: a write resolves once the kernel has it; closing it ends that direction. */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#sender.writable;
+  }
+
+  /**
+   * Sends one message; resolves once the kernel has it. Do not change the message before.
+   *
+   * @throws {TimeoutError} if there was no room within `timeout`; with `partial: true` the rest still follows.
+   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
+   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
+   * @throws {BrokenPipeError} if the peer has closed.
+   * @throws {ClosedError} if the channel was closed, or its sending half ended.
+   */
+  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
+    return this.#sender.send(message, options);
+  }
+
+  /** Sends many messages at the price of one; an error carries `sent`, how many had left before it. */
+  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
+    return this.#sender.sendBatch(messages, options);
+  }
+
+  /** Sends without waiting; false: there is no room, and nothing was sent. Throws as `send` does. */
+  trySend(message: Uint8Array): boolean {
+    return this.#sender.trySend(message);
+  }
+
+  /** Sends, blocking this thread while there is no room. Throws as `send` does. */
+  sendSync(message: Uint8Array, options?: SyncOptions): void {
+    this.#sender.sendSync(message, options);
+  }
+
+  /** Flushes what was sent, and tells the peer that nothing will follow; what it sends still arrives (SHUT_WR). */
+  end(): Promise<void> {
+    return this.#sender.end();
+  }
+
+  /** Throws if the channel is closed: the number of its descriptor may be somebody else's by now. */
+  protected checkOpen(): void {
+    if (this.closed) throw new ClosedError("Cannot use the socket: the channel is closed");
+  }
+
+  /** Closes at once: pending receives give `undefined`, pending sends reject. Calling it again does nothing. */
+  override close(): void {
+    if (this.closed) return;
+    try {
+      this.#sender.close();
+    } finally {
+      super.close();
+      this.#onClose?.();
+    }
+  }
+
+  /** Waits until the kernel has what was sent, and closes. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#sender[Symbol.asyncDispose]();
+    } finally {
+      this.close();
+    }
+  }
+}
+
+/** Ends the sending direction of a socket; that the peer has gone already is no error. */
+export function shutdownSending(fd: number): void {
+  // ENOTCONN: there is nobody who could be told.
+  libc.shutdown(fd, constants.SHUT_WR);
+}
+
+/** The framing that the options ask for; throws unless all of them can be used. */
+export function checkStream(
+  { framing, maxMessageSize, idleTimeout, maxQueuedBytes }: StreamOptions,
+): Framing {
+  if (idleTimeout !== undefined && !(idleTimeout > 0)) {
+    throw new RangeError(`Cannot use ${idleTimeout} as idleTimeout: it is a number of milliseconds above 0`);
+  }
+  if (maxQueuedBytes !== undefined && !(maxQueuedBytes >= 0)) {
+    throw new RangeError(`Cannot queue up to ${maxQueuedBytes} bytes: maxQueuedBytes is a number from 0`);
+  }
+  if (typeof framing !== "object") return framingByName(framing ?? "length", { maxMessageSize });
+  if (maxMessageSize === undefined) return framing;
+  throw new TypeError("Cannot open socket: a framing has a limit of its own, give one or the other");
+}

@@ -1,0 +1,208 @@
+/** Binding a socket to a path or an abstract name: with an exact mode, and over what a dead server left. */
+
+import {
+  AlreadyExistsError,
+  ERRNO,
+  errnoError,
+  IpcError,
+  NotFoundError,
+  TimeoutError,
+  UntrustedError,
+} from "@ipc/core";
+import { abi, check, cString, errno, failure, type FileStatus, OwnedFd, stat } from "@ipc/core/sys";
+import { constants } from "./_abi.ts";
+import { libc } from "./_libc.ts";
+import { encodeUnixAddress, isAbstract } from "./_unix_address.ts";
+import { sleep, unixSocket } from "./_unix_socket.ts";
+
+/** Milliseconds between tries for the lock, and in all: who has it makes a few system calls. */
+const PAUSE = 2;
+const PATIENCE = 5_000;
+
+/** How a path is taken. */
+export interface UnixBindOptions {
+  /** Who may connect by the permission bits of the path, exact whatever the umask; 0o600 unless told. */
+  mode?: number | undefined;
+  /** Gives up to wait for others who take a dead server's path in the same directory. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A name that a socket has, to be given back when it closes. */
+export interface Binding {
+  /** Removes the path if it is still this socket's; before the socket is closed. */
+  release(): void;
+}
+
+/**
+ * Binds a socket to a path or an abstract name.
+ *
+ * A path whose server is dead is taken over: under a lock of its directory, so that of several who try one at most
+ * does it, and only if no socket answers to it, be it one that does not listen yet.
+ *
+ * System calls: `fchmod`, `bind`, `open`, `fstat`, `chmod`; `flock`, `socket`, `connect` and `unlink` for a path that
+ * exists.
+ */
+export async function bindUnix(fd: number, path: string, options: UnixBindOptions = {}): Promise<Binding> {
+  const { mode = 0o600, signal } = options;
+  checkMode(mode, path);
+  const address = encodeUnixAddress(path);
+  if (isAbstract(path)) {
+    if (!tryBind(fd, address, path)) throw inUse(path, "somebody has this name");
+    return { release: () => {} };
+  }
+  // The path gets the mode of its socket, less the umask: so it is never wider than asked for.
+  check(libc.fchmod(fd, mode), "fchmod", "set the mode of socket", path);
+  if (!tryBind(fd, address, path)) await takeOver(fd, address, path, signal);
+  return finishBinding(path, mode);
+}
+
+/** Throws unless it is a mode. */
+export function checkMode(mode: number, path: string): void {
+  if (Number.isInteger(mode) && mode >= 0 && mode <= 0o777) return;
+  throw new RangeError(`Cannot bind socket "${path}" with mode ${mode}: a mode is 0 to 0o777`);
+}
+
+/** False: the address is in use, or was. */
+function tryBind(fd: number, address: Uint8Array<ArrayBuffer>, path: string): boolean {
+  if (libc.bind(fd, address, address.byteLength) === 0) return true;
+  const code = errno();
+  if (code === ERRNO.EADDRINUSE) return false;
+  throw failure(code, "bind", "bind socket", path, "directory");
+}
+
+async function takeOver(
+  fd: number,
+  address: Uint8Array<ArrayBuffer>,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  checkDead(address, path);
+  using _lock = await lockDirectory(path, signal);
+  // Between the two looks somebody else may have taken it over.
+  const dead = checkDead(address, path);
+  if (dead !== undefined) removeIfSame(path, dead);
+  if (!tryBind(fd, address, path)) throw inUse(path, "somebody was faster");
+}
+
+/** What is at a path, for who takes it over: a socket of ours that nobody answers to. `undefined`: nothing any more. */
+function checkDead(address: Uint8Array<ArrayBuffer>, path: string): FileStatus | undefined {
+  const status = look(path);
+  if (status === undefined) return undefined;
+  if (status.type !== "socket") throw inUse(path, `it is a ${status.type}, not a socket`);
+  const self = libc.geteuid();
+  if (status.uid !== self && self !== 0) throw inUse(path, `it belongs to user ${status.uid}`);
+  if (answers(address)) throw inUse(path, "another socket is bound to it");
+  return status;
+}
+
+/**
+ * Whether a socket is bound to a path, listening or not yet.
+ *
+ * A datagram socket connects to whatever is bound there, or is told that it is of another type: no server gets to
+ * see a connection. Only where there is no socket at all is it refused.
+ */
+function answers(address: Uint8Array<ArrayBuffer>): boolean {
+  using probe = unixSocket(constants.SOCK_DGRAM);
+  if (libc.connect(probe.fd, address, address.byteLength) === 0) return true;
+  return errno() !== ERRNO.ECONNREFUSED;
+}
+
+/** Holds the directory of a path locked against others who take over dead servers' paths there. */
+async function lockDirectory(path: string, signal: AbortSignal | undefined): Promise<OwnedFd> {
+  const directory = path.slice(0, path.lastIndexOf("/") + 1) || ".";
+  const name = cString(directory);
+  const fd = libc.open(name, abi.O_RDONLY | abi.O_DIRECTORY | abi.O_CLOEXEC, 0);
+  if (fd === -1) throw cannotLock(errno(), path);
+  const lock = new OwnedFd(fd);
+  try {
+    const deadline = performance.now() + PATIENCE;
+    while (libc.flock(lock.fd, abi.LOCK_EX | abi.LOCK_NB) !== 0) {
+      const code = errno();
+      if (code === ERRNO.EINTR) continue;
+      if (code !== ERRNO.EAGAIN) throw cannotLock(code, path);
+      if (performance.now() > deadline) {
+        throw new TimeoutError(
+          `Cannot bind socket "${path}": somebody held the lock of its directory for ${PATIENCE} ms`,
+          { target: path, hint: "remove the path by hand, if nobody listens there any more" },
+        );
+      }
+      await sleep(PAUSE, signal);
+    }
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function cannotLock(code: number, path: string): IpcError {
+  const cause = failure(code, "flock", "lock the directory of", path);
+  return inUse(path, "its directory cannot be locked to find out whether anybody still listens", cause);
+}
+
+/** Looks at what has a name, without following it; `undefined`: there is nothing. */
+function look(path: string): FileStatus | undefined {
+  try {
+    using handle = openName(path);
+    return stat(handle.fd);
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** A handle of what has a name; to open it would have no effect, and is not possible with a socket. */
+function openName(path: string): OwnedFd {
+  const name = cString(path);
+  while (true) {
+    const fd = libc.open(name, abi.O_PATH | abi.O_NOFOLLOW | abi.O_CLOEXEC, 0);
+    if (fd !== -1) return new OwnedFd(fd);
+    const code = errno();
+    if (code !== ERRNO.EINTR) throw failure(code, "open", "look at socket", path, "socket");
+  }
+}
+
+/** Whether the name was still that of the same file, and was removed. */
+function removeIfSame(path: string, { ino, dev }: FileStatus): boolean {
+  const status = look(path);
+  if (status === undefined || status.ino !== ino || status.dev !== dev) return false;
+  return libc.unlink(cString(path)) === 0;
+}
+
+/** The mode, exact, and what the binding has to remember. */
+function finishBinding(path: string, mode: number): Binding {
+  using handle = openName(path);
+  const status = stat(handle.fd);
+  if (status.type !== "socket" || status.uid !== libc.geteuid()) {
+    throw new UntrustedError(`Cannot bind socket "${path}": somebody replaced it meanwhile`, {
+      target: path,
+    });
+  }
+  // By a name that nobody can replace.
+  if (status.mode !== mode && libc.chmod(cString(`/proc/self/fd/${handle.fd}`), mode) !== 0) {
+    const code = errno();
+    removeIfSame(path, status);
+    throw failure(code, "chmod", "set the mode of socket", path);
+  }
+  return { release: () => release(path, status) };
+}
+
+/** What cannot be looked at stays: the next server takes it over. */
+function release(path: string, status: FileStatus): void {
+  try {
+    removeIfSame(path, status);
+  } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
+  }
+}
+
+function inUse(path: string, reason: string, cause?: unknown): AlreadyExistsError {
+  const said = errnoError(ERRNO.EADDRINUSE, { syscall: "bind", action: `bind socket "${path}"` });
+  return new AlreadyExistsError(`Cannot bind socket "${path}": ${reason}`, {
+    code: "EADDRINUSE",
+    errno: said.errno,
+    syscall: "bind",
+    target: path,
+    cause: cause ?? said,
+  });
+}

@@ -1,0 +1,97 @@
+import { check } from "@ipc/core/sys";
+import { constants } from "./_abi.ts";
+import { AcceptSource, REFUSED } from "./_accept_source.ts";
+import type { UnixAddress } from "./address.ts";
+import { libc } from "./_libc.ts";
+import { Listener } from "./listener.ts";
+import { checkPacket } from "./_packet_channel.ts";
+import { bindUnix, checkMode } from "./_unix_bind.ts";
+import { formatUnixAddress, isAbstract } from "./_unix_address.ts";
+import { SOCKET_TYPES, unixSocket } from "./_unix_socket.ts";
+import { type Authorize, peerOf, sameUserOrRoot } from "./peer.ts";
+import { UnixSeqpacket } from "./unix_seqpacket.ts";
+import { checkUnixStream, UnixStream, type UnixStreamOptions } from "./unix_stream.ts";
+
+/** How a unix socket listens; the options of streams are those of each connection. */
+export interface UnixListenOptions extends UnixStreamOptions {
+  /** Who may connect by the permission bits of the path, exact whatever the umask; 0o600 unless told. */
+  mode?: number | undefined;
+  /**
+   * Who may connect; others are closed at once and counted. This user and root unless told, which at an abstract name
+   * has to be said with `sameUser`.
+   */
+  authorize?: Authorize | undefined;
+  /** Says that this user and root may connect, as is required at an abstract name, which anybody can reach. */
+  sameUser?: true | undefined;
+  /** How many may wait to be accepted; as many as net.core.somaxconn allows unless told, mostly 4096. */
+  backlog?: number | undefined;
+  /** How many accepted connections may be open at a time, others wait; 1024 unless told. */
+  maxConnections?: number | undefined;
+  /** Gives up to wait for others who take a dead server's path in the same directory. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Listens at a path or an abstract name; `listen` for addresses as text. */
+export async function listenUnix(
+  address: UnixAddress,
+  options: UnixListenOptions = {},
+): Promise<Listener<UnixStream | UnixSeqpacket>> {
+  const { type, path } = address;
+  checkOptions(address, options);
+  const { authorize = sameUserOrRoot, backlog = constants.SOMAXCONN, maxConnections } = options;
+  using socket = unixSocket(SOCKET_TYPES[type], constants.SOCK_NONBLOCK);
+  const binding = await bindUnix(socket.fd, path, options);
+  try {
+    check(libc.listen(socket.fd, backlog), "listen", "listen at", path);
+  } catch (error) {
+    binding.release();
+    throw error;
+  }
+  return new Listener(
+    new AcceptSource<UnixStream | UnixSeqpacket>({
+      fd: socket.take(),
+      address: formatUnixAddress(address),
+      maxConnections,
+      onClose: () => binding.release(),
+      admit: (fd, onClose) => {
+        if (!isAllowed(fd, authorize)) return REFUSED;
+        return type === "unix"
+          ? new UnixStream(fd, options, { onClose })
+          : new UnixSeqpacket(fd, options, { onClose });
+      },
+    }),
+  );
+}
+
+/** Whether a connection may go on; otherwise it is closed. */
+function isAllowed(fd: number, authorize: Authorize): boolean {
+  let allowed = false;
+  try {
+    return allowed = authorize(peerOf(fd)) === true;
+  } finally {
+    if (!allowed) libc.close(fd);
+  }
+}
+
+/** Throws unless the options can be used, before anything is made. */
+function checkOptions({ type, path }: UnixAddress, options: UnixListenOptions): void {
+  const { mode = 0o600, authorize, sameUser, backlog, maxConnections, signal } = options;
+  signal?.throwIfAborted();
+  if (type === "unix") checkUnixStream(options);
+  else checkPacket(options);
+  checkMode(mode, path);
+  if (isAbstract(path) && authorize === undefined && sameUser !== true) {
+    throw new TypeError(
+      `Cannot listen at "${path}": anybody can connect to an abstract name, say who may with authorize or sameUser`,
+    );
+  }
+  if (authorize !== undefined && sameUser === true) {
+    throw new TypeError(`Cannot listen at "${path}": give authorize or sameUser, not both`);
+  }
+  if (backlog !== undefined && !(Number.isInteger(backlog) && backlog >= 0 && backlog <= 0x7fff_ffff)) {
+    throw new RangeError(`Cannot listen with backlog ${backlog}: it is an integer from 0`);
+  }
+  if (maxConnections !== undefined && !(maxConnections >= 1)) {
+    throw new RangeError(`Cannot listen with maxConnections ${maxConnections}: it is a number from 1`);
+  }
+}

@@ -1,0 +1,201 @@
+import { BrokenPipeError, type Bytes, type Channel, type WaitOptions } from "@ipc/core";
+import { BaseReceiver, BaseSender, Waits } from "@ipc/core/base";
+import type { BackoffOptions } from "./_backoff.ts";
+import { Link, type OpenLink } from "./_link.ts";
+import { LinkSink, LinkSource } from "./_reconnect_ends.ts";
+
+export type { BackoffOptions, OpenLink };
+
+/** The most messages, and bytes of them, that are remembered for `onUncertain`. */
+const MOST_REMEMBERED = { messages: 1024, bytes: 1024 * 1024 } as const;
+
+/** What a channel does that outlives its connections. */
+export interface ReconnectOptions extends BackoffOptions {
+  /**
+   * What becomes of messages of which nothing was sent when the connection is lost, and of those that are sent while
+   * there is none: they wait for the next (`"keep"`), or their sends reject with a `BrokenPipeError` (`"reject"`).
+   * `"keep"` unless told.
+   */
+  unsent?: "keep" | "reject" | undefined;
+  /** Called after each connection but the first, with the reason why the one before was lost. */
+  onReconnect?: ((lost: unknown) => void) | undefined;
+  /**
+   * Called when a connection is lost, with copies of what it had taken: nobody knows whether that has arrived, and it
+   * is not sent again. The last 1,024 messages and 1 MiB at most, oldest first; those before may be lost as well.
+   */
+  onUncertain?: ((messages: Bytes[]) => void) | undefined;
+  /** The most bytes that wait to be sent before `send` throws a `LimitError`; 16 MiB unless told. */
+  maxQueuedBytes?: number | undefined;
+}
+
+/**
+ * A channel over one connection after another.
+ *
+ * It owns the connection of the moment until it is closed. Whatever ends that, a crash or a good end, another is made,
+ * as long as somebody waits to receive or to send: an idle channel does not try, and does not keep the process alive.
+ * No message is ever sent twice by it. One that a connection was given whole may be lost with it, and is then told to
+ * `onUncertain`; one of which some bytes had left rejects with a `BrokenPipeError` of code `EUNCERTAIN`. What the peer
+ * had sent and was not received is lost as well. Once `end` was called, the peer's end is the end.
+ */
+export class ReconnectingChannel extends BaseReceiver<Bytes> implements Channel {
+  readonly #link: Link;
+  readonly #sender: BaseSender;
+
+  /** Makes a channel over `link`. Programs use {@linkcode reconnecting}, or `connect` with the option `reconnect`. */
+  constructor(link: Link, sink: LinkSink, options: ReconnectOptions) {
+    super(new LinkSource(link));
+    this.#link = link;
+    this.#sender = new BaseSender(sink, { maxQueuedBytes: options.maxQueuedBytes });
+  }
+
+  /** Whether there is a connection at this moment, as far as is known. */
+  get connected(): boolean {
+    return this.#link.channel !== undefined;
+  }
+
+  /** The longest message in bytes: that of the first connection. */
+  get maxMessageSize(): number {
+    return this.#sender.maxMessageSize;
+  }
+
+  /** The sending half as a stream: a write resolves once a connection has it. */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#sender.writable;
+  }
+
+  /**
+   * Sends one message; resolves once a connection has it.
+   *
+   * @throws {BrokenPipeError} with code `EUNCERTAIN` if the connection was lost inside it; otherwise if there is no
+   * connection and none will be made, or with `unsent: "reject"` at this moment.
+   * @throws {TimeoutError} if it was not sent within `timeout`.
+   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
+   * @throws {LimitError} if too many bytes wait already.
+   * @throws {ClosedError} if the channel was closed, or its sending half ended.
+   */
+  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
+    return this.#sender.send(message, options);
+  }
+
+  /** Sends many messages, one after the other; an error carries `sent`, how many had left before it. */
+  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
+    return this.#sender.sendBatch(messages, options);
+  }
+
+  /** Sends what waits, and ends this direction; no other connection is made when the peer ends too. */
+  end(): Promise<void> {
+    return this.#sender.end();
+  }
+
+  /** Closes the connection, and makes no other. Calling it again does nothing. */
+  override close(): void {
+    if (this.closed) return;
+    this.#sender.close();
+    super.close();
+    this.#link.close();
+  }
+
+  /** Sends what waits, and closes. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#sender[Symbol.asyncDispose]();
+    } finally {
+      this.close();
+    }
+  }
+}
+
+/**
+ * A channel over connections that `open` makes, the first of which this waits for.
+ *
+ * `open` is called again with growing times between whenever the connection is lost.
+ *
+ * @throws {TimeoutError} if there is no connection within `timeout`.
+ * @throws {RangeError} if a time or number of the options is out of range.
+ * @throws What `open` threw last, if the first `attempts` have failed.
+ *
+ * @example
+ * ```ts
+ * import { connectTcp, listenTcp, reconnecting } from "@ipc/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using listener = await listenTcp("127.0.0.1:0");
+ * using channel = await reconnecting((options) => connectTcp(listener.address, options), { delay: 10 });
+ * const first = await listener.accept();
+ * const received = channel.receive();
+ * first?.close(); // As when the server is started anew.
+ * await using second = await listener.accept();
+ * await second?.send(new Uint8Array([1]));
+ * assertEquals(await received, new Uint8Array([1]));
+ * ```
+ */
+export async function reconnecting(
+  open: OpenLink,
+  options: ReconnectOptions & WaitOptions = {},
+): Promise<ReconnectingChannel> {
+  const { unsent = "keep", onReconnect, onUncertain, timeout, signal } = options;
+  if (unsent !== "keep" && unsent !== "reject") {
+    throw new TypeError(`Cannot use "${unsent}" as unsent: it is "keep" or "reject"`);
+  }
+  const memory = new Remembered();
+  const tell = () => {
+    const messages = memory.take();
+    if (messages.length > 0) onUncertain?.(messages);
+  };
+  const link = new Link(open, options, {
+    onUp: (lost) => {
+      if (lost !== undefined) onReconnect?.(lost);
+    },
+    onDown: tell,
+  });
+  await firstConnection(link, { timeout, signal });
+  const sink = new LinkSink(link, {
+    maxMessageSize: link.channel!.maxMessageSize,
+    keep: unsent === "keep",
+    onSent: (message) => onUncertain !== undefined && memory.add(message),
+    onTorn: (message, cause) => {
+      onUncertain?.([message.slice()]);
+      return new BrokenPipeError("Cannot send: the connection was lost inside the message", {
+        code: "EUNCERTAIN",
+        cause,
+      });
+    },
+  });
+  return new ReconnectingChannel(link, sink, options);
+}
+
+/** Waits for the first connection; there is nothing to hold on to without it. */
+async function firstConnection(link: Link, options: WaitOptions): Promise<void> {
+  const wait = new Waits({ action: "connect", park: (wake) => link.park(wake) });
+  const attempt = () => {
+    if (link.failure !== undefined) throw link.failure;
+    return link.channel === undefined ? undefined : true;
+  };
+  try {
+    await wait.take(attempt, options);
+  } catch (error) {
+    link.close();
+    throw error;
+  }
+}
+
+/** Copies of the last messages that a connection has taken. */
+class Remembered {
+  #messages: Bytes[] = [];
+  #bytes = 0;
+
+  add(message: Uint8Array): void {
+    this.#messages.push(message.slice());
+    this.#bytes += message.byteLength;
+    while (this.#messages.length > MOST_REMEMBERED.messages || this.#bytes > MOST_REMEMBERED.bytes) {
+      this.#bytes -= this.#messages.shift()!.byteLength;
+    }
+  }
+
+  take(): Bytes[] {
+    const messages = this.#messages;
+    this.#messages = [];
+    this.#bytes = 0;
+    return messages;
+  }
+}

@@ -1,0 +1,222 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { BrokenPipeError, type Bytes, ClosedError, LimitError, TimeoutError } from "@ipc/core";
+import { leakCheck } from "@ipc/core/testing";
+import { Backoff } from "./_backoff.ts";
+import { reconnecting, type ReconnectOptions } from "./reconnect.ts";
+import { listenTcp } from "./tcp_listener.ts";
+import { connectTcp, type TcpStream } from "./tcp.ts";
+
+leakCheck();
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (message: Uint8Array | undefined) => message && new TextDecoder().decode(message);
+/** Times that a test does not wait for. */
+const quick = { delay: 1, maxDelay: 4 };
+
+/** A server at a port of its own that can be stopped and started. */
+class Server implements Disposable {
+  #listener: Awaited<ReturnType<typeof listenTcp>> | undefined;
+  address = "127.0.0.1:0";
+
+  async start(): Promise<void> {
+    this.#listener = await listenTcp(this.address);
+    this.address = this.#listener.address;
+  }
+
+  async accept(): Promise<TcpStream> {
+    return (await this.#listener!.accept({ timeout: 10_000 }))!;
+  }
+
+  stop(): void {
+    this.#listener?.close();
+  }
+
+  client(options: ReconnectOptions = {}) {
+    return reconnecting((link) => connectTcp(this.address, link), { ...quick, ...options });
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
+}
+
+Deno.test("the times between attempts double, up to the most, less what is left to chance", () => {
+  const chance = [0, 0.5, 1, 0, 0.5];
+  const backoff = new Backoff({ delay: 100, maxDelay: 1000, jitter: 0.5, random: () => chance.shift()! });
+  assertEquals([1, 2, 3, 4, 5].map(() => backoff.fail()), [100, 150, 200, 800, 750]);
+  backoff.succeed();
+  assertEquals(new Backoff({ delay: 7, jitter: 0 }).fail(), 7);
+});
+
+Deno.test("as many attempts fail as may", () => {
+  const backoff = new Backoff({ attempts: 3, random: () => 0 });
+  assertEquals([backoff.fail(), backoff.fail(), backoff.fail()], [100, 200, undefined]);
+  assertEquals(backoff.failed, 3);
+});
+
+Deno.test("times that make no sense are a RangeError", () => {
+  for (const options of [{ delay: -1 }, { delay: 9, maxDelay: 8 }, { jitter: 2 }, { attempts: 0 }]) {
+    assertThrows(() => new Backoff(options), RangeError);
+  }
+});
+
+Deno.test("a receive goes on over the next connection", async () => {
+  using server = new Server();
+  await server.start();
+  const lost: unknown[] = [];
+  using channel = await server.client({ onReconnect: (reason) => lost.push(reason) });
+  using first = await server.accept();
+  await first.send(bytes("one"));
+  assertEquals(text(await channel.receive()), "one");
+  const two = channel.receive();
+  first.close();
+  using second = await server.accept();
+  await second.send(bytes("two"));
+  assertEquals(text(await two), "two");
+  assertEquals(lost.length, 1);
+  assertInstanceOf(lost[0], BrokenPipeError);
+  assertEquals(channel.connected, true);
+});
+
+Deno.test("a server that is away for a while is waited for, and unsent messages are kept in order", async () => {
+  using server = new Server();
+  await server.start();
+  using channel = await server.client();
+  const first = await server.accept();
+  const received = channel.receive();
+  server.stop();
+  first.close();
+  while (channel.connected) await new Promise((resolve) => setTimeout(resolve, 1));
+  const sends = ["a", "b", "c"].map((word) => channel.send(bytes(word)));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await server.start();
+  using second = await server.accept();
+  await Promise.all(sends);
+  for (const word of ["a", "b", "c"]) assertEquals(text(await second.receive()), word);
+  await second.send(bytes("back"));
+  assertEquals(text(await received), "back");
+});
+
+Deno.test("unsent messages are rejected where that is chosen", async () => {
+  using server = new Server();
+  await server.start();
+  using channel = await server.client({ unsent: "reject" });
+  const first = await server.accept();
+  const received = channel.receive().catch(() => {});
+  server.stop();
+  first.close();
+  while (channel.connected) await new Promise((resolve) => setTimeout(resolve, 1));
+  await assertRejects(() => channel.send(bytes("a")), BrokenPipeError, "no connection");
+  channel.close();
+  assertEquals(await received, undefined);
+});
+
+Deno.test("what a connection had taken is told as uncertain, and never sent again", async () => {
+  using server = new Server();
+  await server.start();
+  const uncertain: string[] = [];
+  const tell = (messages: Bytes[]) => uncertain.push(...messages.map((message) => text(message)!));
+  using channel = await server.client({ onUncertain: tell });
+  const first = await server.accept();
+  for (const word of ["a", "b"]) await channel.send(bytes(word));
+  assertEquals(text(await first.receive()), "a");
+  // The connection is reset: "b" lies unread.
+  first.close();
+  const received = channel.receive();
+  using second = await server.accept();
+  await channel.send(bytes("c"));
+  assertEquals(text(await second.receive()), "c");
+  assertEquals(uncertain, ["a", "b"]);
+  channel.close();
+  assertEquals(await received, undefined);
+  assertEquals(await second.receive(), undefined);
+});
+
+Deno.test("a message of which a part had left rejects as uncertain, and is not sent again", async () => {
+  using server = new Server();
+  await server.start();
+  const uncertain: number[] = [];
+  const tell = (messages: Bytes[]) => uncertain.push(...messages.map((message) => message.length));
+  using channel = await server.client({ onUncertain: tell });
+  const first = await server.accept();
+  const large = channel.send(new Uint8Array(15_000_000));
+  const failed = assertRejects(() => large, BrokenPipeError);
+  // Long enough for the kernel to be full.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const small = channel.send(bytes("small"));
+  first.close();
+  assertEquals((await failed).code, "EUNCERTAIN");
+  using second = await server.accept();
+  await small;
+  assertEquals(text(await second.receive()), "small");
+  assertEquals(uncertain, [15_000_000]);
+});
+
+Deno.test("after so many attempts it is given up, for senders and receivers", async () => {
+  using server = new Server();
+  await server.start();
+  using channel = await server.client({ attempts: 2 });
+  const first = await server.accept();
+  const received = assertRejects(() => channel.receive(), Error, "nobody listens there");
+  server.stop();
+  first.close();
+  await received;
+  assertEquals(await channel.receive(), undefined);
+  assertEquals(channel.ended, true);
+  await assertRejects(() => channel.send(bytes("a")), BrokenPipeError, "no connection");
+});
+
+Deno.test("a server that is not there yet is waited for, within the timeout", async () => {
+  using server = new Server();
+  await server.start();
+  server.stop();
+  await assertRejects(
+    () => reconnecting((link) => connectTcp(server.address, link), { ...quick, timeout: 30 }),
+    TimeoutError,
+  );
+  const reason = new Error("Enough");
+  const signal = AbortSignal.abort(reason);
+  await assertRejects(
+    () => reconnecting((link) => connectTcp(server.address, link), { signal }),
+    Error,
+    "Enough",
+  );
+  await assertRejects(() => server.client({ attempts: 1 }), Error, "nobody listens there");
+  const connecting = server.client();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await server.start();
+  using channel = await connecting;
+  assertEquals(channel.connected, true);
+});
+
+Deno.test("waits end in time, and what waits to be sent is capped", async () => {
+  using server = new Server();
+  await server.start();
+  using channel = await server.client({ maxQueuedBytes: 10, delay: 10_000, maxDelay: 10_000 });
+  const first = await server.accept();
+  server.stop();
+  const received = assertRejects(() => channel.receive({ timeout: 50 }), TimeoutError);
+  first.close();
+  await received;
+  await assertRejects(() => channel.send(bytes("a"), { timeout: 10 }), TimeoutError);
+  const waiting = channel.send(new Uint8Array(8));
+  await assertRejects(() => channel.send(new Uint8Array(8)), LimitError);
+  channel.close();
+  await assertRejects(() => waiting, ClosedError);
+});
+
+Deno.test("an end that both sides have told is the end", async () => {
+  using server = new Server();
+  await server.start();
+  using channel = await server.client();
+  using first = await server.accept();
+  await channel.send(bytes("last"));
+  await channel.end();
+  assertEquals(text(await first.receive()), "last");
+  assertEquals(await first.receive(), undefined);
+  await first.send(bytes("answer"));
+  await first.end();
+  assertEquals(text(await channel.receive()), "answer");
+  assertEquals(await channel.receive(), undefined);
+  assert(channel.ended);
+});

@@ -1,0 +1,197 @@
+import {
+  type Bytes,
+  type Channel,
+  type Framing,
+  IpcError,
+  TimeoutError,
+  UntrustedError,
+  type WaitOptions,
+} from "@ipc/core";
+import { BaseReceiver, BaseSender, type Source } from "@ipc/core/base";
+import { type ByteConn, ConnSink, ConnSource } from "./_conn_ends.ts";
+import { formatAddress, type InetAddress, inetAddress } from "./_inet_address.ts";
+import { PatientSource } from "./_patient_source.ts";
+import { checkStream, type StreamOptions } from "./_stream_channel.ts";
+
+/** Who is at the other end of a {@linkcode TlsStream}. */
+export interface TlsPeer {
+  /** Its address. */
+  readonly address: InetAddress;
+  /** The common name in the certificate that it has shown, where one was asked for and checked. */
+  readonly commonName?: string | undefined;
+  /** The SHA-256 fingerprint of that certificate, as `5C:F9:…`. */
+  readonly fingerprint?: string | undefined;
+}
+
+/**
+ * A TLS connection: messages, framed in an encrypted stream of bytes, both ways.
+ *
+ * It is the runtime's own TLS in the form of a channel: nothing here blocks the thread. A connection that is cut off
+ * by somebody on the way is told from one that the peer has ended. `send` resolves once the message is among the 64 KiB
+ * that wait for the connection; what is there when it is closed has one second to leave.
+ *
+ * @example
+ * ```ts ignore
+ * import { connectTls } from "@ipc/socket";
+ *
+ * await using channel = await connectTls("example.org:4433");
+ * await channel.send(new TextEncoder().encode("hello"));
+ * ```
+ */
+export class TlsStream extends BaseReceiver<Bytes> implements Channel {
+  readonly #sender: BaseSender;
+  /** Who is at the other end. */
+  readonly peer: TlsPeer;
+
+  /** Takes a connection over whose handshake is done. Programs use {@linkcode connectTls} or {@linkcode listenTls}. */
+  constructor(conn: ByteConn, peer: TlsPeer, options: StreamOptions, onClose: () => void = () => {}) {
+    const framing: Framing = checkStream(options);
+    const sink = new ConnSink(conn, framing);
+    const source = new ConnSource(conn, framing, async () => {
+      await sink.finishAndClose();
+      onClose();
+    });
+    const { idleTimeout, maxQueuedBytes } = options;
+    super(idleTimeout === undefined ? source as Source<Bytes> : new PatientSource(source, idleTimeout));
+    this.peer = peer;
+    this.#sender = new BaseSender(sink, { maxQueuedBytes });
+  }
+
+  /** The longest message in bytes: that of the framing. */
+  get maxMessageSize(): number {
+    return this.#sender.maxMessageSize;
+  }
+
+  /** The sending half as a stream. */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#sender.writable;
+  }
+
+  /**
+   * Sends one message; resolves once the connection has it.
+   *
+   * @throws {TimeoutError} if there was no room within `timeout`.
+   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
+   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
+   * @throws {BrokenPipeError} if the connection broke.
+   * @throws {ClosedError} if this channel was closed, or this direction ended.
+   */
+  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
+    return this.#sender.send(message, options);
+  }
+
+  /** Sends many messages; an error carries `sent`, how many had left before it. */
+  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
+    return this.#sender.sendBatch(messages, options);
+  }
+
+  /** Sends what waits, then ends this direction: what the peer sends can still be received. */
+  end(): Promise<void> {
+    return this.#sender.end();
+  }
+
+  /** Closes: pending receives give `undefined`, pending sends reject. Calling it again does nothing. */
+  override close(): void {
+    if (this.closed) return;
+    this.#sender.close();
+    super.close();
+  }
+
+  /** Ends this direction, which sends what waits, and closes. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#sender[Symbol.asyncDispose]();
+    } finally {
+      this.close();
+    }
+  }
+}
+
+/** How a TLS connection is made. */
+export interface TlsConnectOptions extends StreamOptions, WaitOptions {
+  /** Certificates in PEM that the server's may be signed by, besides those that the runtime trusts. */
+  caCerts?: string[] | undefined;
+  /** This client's certificate in PEM, for servers that ask for one. */
+  cert?: string | undefined;
+  /** Its key in PEM. */
+  key?: string | undefined;
+}
+
+/**
+ * Connects to a TLS listener at `host:port`, whose certificate has to name the host. Needs `--allow-net`.
+ *
+ * @throws {UntrustedError} if its certificate is not signed by anybody who is trusted, or not for this host.
+ * @throws {TimeoutError} if it did not answer within `timeout`.
+ * @throws {IpcError} with code `ECONNREFUSED` if nobody listens there.
+ * @throws {TypeError} if it is no address, or only one of `cert` and `key` is told.
+ */
+export async function connectTls(
+  to: InetAddress | string,
+  options: TlsConnectOptions = {},
+): Promise<TlsStream> {
+  const address = inetAddress(to, "tls");
+  checkStream(options);
+  const { caCerts, cert, key, timeout, signal } = options;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TypeError("Cannot connect with TLS: a certificate and its key belong together");
+  }
+  signal?.throwIfAborted();
+  const { host: hostname, port } = address;
+  const connecting = Deno.connectTls({
+    hostname,
+    port,
+    ...caCerts && { caCerts },
+    ...cert !== undefined && { cert, key: key! },
+  }).then(async (conn) => {
+    try {
+      await conn.handshake();
+      return conn;
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
+  });
+  const conn = await within(connecting, formatAddress(address), { timeout, signal });
+  return new TlsStream(conn, { address }, options);
+}
+
+/** Waits for a connection; one that comes too late is closed. */
+function within(
+  connecting: Promise<Deno.TlsConn>,
+  target: string,
+  options: WaitOptions,
+): Promise<Deno.TlsConn> {
+  const { timeout, signal } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<Deno.TlsConn>();
+  let over = false;
+  const giveUp = (reason: unknown) => {
+    over = true;
+    reject(reason);
+  };
+  const abort = () => giveUp(signal!.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  const timer = timeout === undefined ? undefined : setTimeout(() => {
+    giveUp(new TimeoutError(`Cannot connect to "${target}": no answer within ${timeout} ms`, { target }));
+  }, Math.min(timeout, 2 ** 31 - 1));
+  connecting.then(
+    (conn) => over ? conn.close() : resolve(conn),
+    (error) => reject(tlsFailure(error, target)),
+  );
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  });
+}
+
+/** The errors of the runtime as those of this package. */
+function tlsFailure(cause: unknown, target: string): unknown {
+  if (!(cause instanceof Error)) return cause;
+  const what = `Cannot connect to "${target}"`;
+  if (cause instanceof Deno.errors.InvalidData) {
+    return new UntrustedError(`${what}: ${cause.message}`, { target, cause });
+  }
+  if (cause instanceof Deno.errors.ConnectionRefused) {
+    return new IpcError(`${what}: nobody listens there`, { code: "ECONNREFUSED", target, cause });
+  }
+  return new IpcError(`${what}: ${cause.message}`, { code: "ECONNRESET", target, cause });
+}

@@ -1,0 +1,108 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { AlreadyExistsError, BrokenPipeError, IpcError, TruncatedError, UntrustedError } from "@ipc/core";
+import { leakCheck } from "@ipc/core/testing";
+import { has } from "../core/testdata/child.ts";
+import { type Certificates, makeCertificates } from "./testdata/certificates.ts";
+import { startChild } from "./testdata/program.ts";
+import { connectTls } from "./tls.ts";
+import { listenTls } from "./tls_listener.ts";
+
+leakCheck();
+
+const ignore = !has("openssl");
+const none = { cert: "", key: "" };
+const { ca, server, client, stranger }: Certificates = ignore
+  ? { ca: "", server: none, client: none, stranger: none }
+  : await makeCertificates();
+const caCerts = [ca];
+const pattern = (length: number) => new Uint8Array(length).map((_, index) => index * 7);
+
+Deno.test({
+  name: "messages of all sizes go both ways through TLS, and the end comes after them",
+  ignore,
+  fn: async () => {
+    await using listener = await listenTls("127.0.0.1:0", server);
+    const here = await connectTls(listener.address, { caCerts });
+    const there = (await listener.accept())!;
+    const sizes = [0, 1, 1000, 65_535, 65_536, 1_000_000];
+    const echo = (async () => {
+      for await (const message of there) await there.send(message);
+      await there.end();
+    })();
+    await here.sendBatch(sizes.map(pattern));
+    for (const size of sizes) assertEquals(await here.receive(), pattern(size));
+    await here.end();
+    assertEquals(await here.receive(), undefined);
+    await echo;
+    here.close();
+    there.close();
+  },
+});
+
+Deno.test({
+  name: "two processes know each other by their certificates",
+  ignore,
+  fn: async () => {
+    await using listener = await listenTls("127.0.0.1:0", { ...server, clientCaCerts: caCerts });
+    const child = startChild(`
+      import { connectTls } from ${JSON.stringify(import.meta.resolve("./tls.ts"))};
+      const options = ${JSON.stringify({ caCerts, ...client })};
+      await using channel = await connectTls(${JSON.stringify(listener.address)}, options);
+      await channel.send(new Uint8Array([1, 2, 3]));
+      console.log((await channel.receive()).join());`);
+    const channel = (await listener.accept({ timeout: 60_000 }))!;
+    assertEquals(channel.peer.commonName, "client");
+    assert(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/.test(channel.peer.fingerprint!));
+    assertEquals(await channel.receive(), new Uint8Array([1, 2, 3]));
+    await channel.send(new Uint8Array([4, 5]));
+    assertEquals(await child, "4,5\n");
+    channel.close();
+  },
+});
+
+Deno.test({
+  name: "a client without a certificate, or with one of a stranger, gets no channel",
+  ignore,
+  fn: async () => {
+    await using listener = await listenTls("127.0.0.1:0", { ...server, clientCaCerts: caCerts });
+    for (const shown of [{}, stranger]) {
+      // In TLS 1.3 a client learns only afterwards that it is not wanted.
+      const error = await assertRejects(async () => {
+        const channel = await connectTls(listener.address, { caCerts, ...shown });
+        try {
+          await channel.receive({ timeout: 10_000 });
+        } finally {
+          channel.close();
+        }
+      }, IpcError);
+      assert(error instanceof BrokenPipeError || error.code === "ECONNRESET", String(error));
+    }
+    assertEquals(listener.tryAccept(), undefined);
+  },
+});
+
+Deno.test({
+  name: "a server that nobody vouches for is not trusted",
+  ignore,
+  fn: async () => {
+    await using listener = await listenTls("127.0.0.1:0", server);
+    await assertRejects(() => connectTls(listener.address), UntrustedError);
+    await assertRejects(() => listenTls(listener.address, server), AlreadyExistsError);
+    await assertRejects(() => connectTls(listener.address, { caCerts, cert: client.cert }), TypeError);
+  },
+});
+
+Deno.test({
+  name: "authorize refuses after the handshake",
+  ignore,
+  fn: async () => {
+    const authorize = ({ commonName }: { commonName?: string | undefined }) => commonName === "somebody else";
+    await using listener = await listenTls("127.0.0.1:0", { ...server, clientCaCerts: caCerts, authorize });
+    const channel = await connectTls(listener.address, { caCerts, ...client });
+    await channel.receive({ timeout: 10_000 }).catch((error) => {
+      assert(error instanceof BrokenPipeError || error instanceof TruncatedError);
+    });
+    assertEquals([listener.refused, listener.connections], [1, 0]);
+    channel.close();
+  },
+});

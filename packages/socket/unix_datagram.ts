@@ -1,0 +1,167 @@
+import type { Bytes, SyncOptions, WaitOptions } from "@ipc/core";
+import { PacketChannel, type PacketOptions } from "./_packet_channel.ts";
+import type { Destination } from "./_packet_ends.ts";
+import { nameOf } from "./_unix_socket.ts";
+import { encodeUnixAddress } from "./_unix_address.ts";
+import type { Authorize, Credentials } from "./peer.ts";
+
+/** A datagram, and what the kernel tells of its sender. */
+export interface UnixDatagramMessage {
+  /** Its bytes. */
+  readonly data: Bytes;
+  /** The path or `@name` to send an answer to; `undefined` where the sender has none. */
+  readonly from: string | undefined;
+  /** The process that sent it. */
+  readonly peer: Credentials;
+}
+
+/** How datagrams travel. */
+export interface UnixDatagramOptions extends PacketOptions {
+  /** Whose datagrams are received, others are dropped and counted: those of this user and of root unless told. */
+  authorize?: Authorize<Credentials> | undefined;
+}
+
+/** Where one datagram goes. */
+export interface UnixDatagramSendOptions {
+  /** The path or `@name` of the receiver; where the socket is connected, its peer unless told. */
+  to?: string | undefined;
+}
+
+/** What a {@linkcode UnixDatagram} is told by those who make it. */
+export interface UnixDatagramHooks {
+  /** The path or `@name` that it is connected to. */
+  remote?: string | undefined;
+  /** Called once when the socket is closed, before its descriptor is. */
+  onClose?: (() => void) | undefined;
+}
+
+/** The most destinations whose addresses are kept encoded. */
+const MOST_KEPT = 64;
+
+/**
+ * A datagram socket of this machine: messages, each whole, in order and once, from and to anybody who may.
+ *
+ * It owns a descriptor until it is closed, and the path that it was bound to. Unlike datagrams of a network none is
+ * lost: `send` waits until the receiver has room, which is for ten of them as a rule (net.unix.max_dgram_qlen). Nobody
+ * learns that the other side has gone before sending to it, so `receive` never gives the end. Each datagram tells
+ * who sent it.
+ *
+ * Where one of the two answers the other it needs an address: a bound socket has its path, a connected one gets a
+ * name from the kernel. For a dialogue {@linkcode UnixSeqpacket} is the better choice.
+ *
+ * System calls: `recvmsg`, `sendto`, `setsockopt`, `poll`, and `epoll_wait` where it waits; while a destination other
+ * than the peer has no room, it is tried again every millisecond.
+ *
+ * @example
+ * ```ts
+ * import { bindUnixDatagram, connect } from "@ipc/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = `${await Deno.makeTempDir()}/log.sock`;
+ * using log = await bindUnixDatagram(path);
+ * using client = await connect(`unix-dgram:${path}`); // In another process, as a rule.
+ * await client.send(new TextEncoder().encode("hello"));
+ * const { data, from, peer } = (await log.receiveMessage())!;
+ * assertEquals([new TextDecoder().decode(data), peer.pid], ["hello", Deno.pid]);
+ * await log.send(new Uint8Array([1]), { to: from });
+ * assertEquals(await client.receive(), new Uint8Array([1]));
+ * ```
+ */
+export class UnixDatagram extends PacketChannel<UnixDatagramMessage> {
+  /** The path or `@name` that it is connected to; `undefined`: each datagram says where it goes. */
+  readonly remote: string | undefined;
+  readonly #destinations = new Map<string, Destination>();
+
+  /** Takes over the descriptor of a socket, and closes it if that fails. Most programs use `bindUnixDatagram` or `connect`. */
+  constructor(fd: number, options: UnixDatagramOptions = {}, hooks: UnixDatagramHooks = {}) {
+    const { authorize } = options;
+    super(fd, options, {
+      connected: false,
+      target: hooks.remote,
+      onClose: hooks.onClose,
+      admit: authorize && (({ credentials }) => authorize(credentials!) === true),
+      describe: (data, { from, credentials }) => ({ data, from, peer: credentials! }),
+    });
+    this.remote = hooks.remote;
+  }
+
+  /** The path or `@name` under which others reach it; `undefined`: it has none. System call: `getsockname`. */
+  get address(): string | undefined {
+    this.checkOpen();
+    return nameOf(this.fd);
+  }
+
+  /** How many datagrams were dropped because their senders were not authorised. */
+  get refused(): number {
+    return this.dropped;
+  }
+
+  /**
+   * Sends one datagram; resolves once the receiver's queue has it. Do not change it before. System call: `sendto`.
+   *
+   * @throws {TimeoutError} if there was no room within `timeout`; nothing was sent.
+   * @throws {NotFoundError} if there is nothing of that name.
+   * @throws {BrokenPipeError} if nobody receives there any more.
+   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`.
+   * @throws {PermissionError} if this user may not write to that path, or its socket is connected to somebody else.
+   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
+   * @throws {TypeError} if it goes nowhere: the socket is not connected, and there is no `to`.
+   * @throws {ClosedError} if the socket was closed, or its sending half ended.
+   */
+  override send(message: Uint8Array, options: WaitOptions & UnixDatagramSendOptions = {}): Promise<void> {
+    try {
+      return this.sendTo(message, this.#destination(options), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Sends without waiting; false: there is no room, and nothing was sent. Throws as `send` does. */
+  override trySend(message: Uint8Array, options: UnixDatagramSendOptions = {}): boolean {
+    return this.trySendTo(message, this.#destination(options));
+  }
+
+  /** Sends, blocking this thread while there is no room. Throws as `send` does. */
+  override sendSync(message: Uint8Array, options: SyncOptions & UnixDatagramSendOptions = {}): void {
+    this.sendSyncTo(message, this.#destination(options), options);
+  }
+
+  /**
+   * Receives one datagram with its sender; `undefined`: this end was closed meanwhile. System call: `recvmsg`.
+   *
+   * @throws {TimeoutError} if none came within `timeout`.
+   * @throws {ClosedError} if the socket is closed already.
+   */
+  receiveMessage(options?: WaitOptions): Promise<UnixDatagramMessage | undefined> {
+    return this.receiveWith(() => this.takeMessage(), options);
+  }
+
+  /** Receives one datagram with its sender, without waiting; `undefined`: there is none. */
+  tryReceiveMessage(): UnixDatagramMessage | undefined {
+    return this.tryReceiveWith(() => this.takeMessage());
+  }
+
+  /** Receives one datagram with its sender, blocking this thread until there is one. */
+  receiveMessageSync(options?: SyncOptions): UnixDatagramMessage {
+    return this.receiveSyncWith(() => this.takeMessage(), options)!;
+  }
+
+  /** Looks at the next datagram and leaves it; `undefined`: there is none now. System call: `recvmsg` with MSG_PEEK. */
+  peek(): UnixDatagramMessage | undefined {
+    return this.peekMessage();
+  }
+
+  #destination({ to }: UnixDatagramSendOptions): Destination | undefined {
+    if (to === undefined) {
+      if (this.remote !== undefined) return undefined;
+      throw new TypeError("Cannot send: the socket is not connected, say where the datagram goes with `to`");
+    }
+    let destination = this.#destinations.get(to);
+    if (destination === undefined) {
+      destination = { to: encodeUnixAddress(to), name: to };
+      if (this.#destinations.size >= MOST_KEPT) this.#destinations.clear();
+      this.#destinations.set(to, destination);
+    }
+    return destination;
+  }
+}

@@ -1,0 +1,118 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { AlreadyExistsError, UntrustedError } from "@ipc/core";
+import { leakCheck } from "@ipc/core/testing";
+import { bindUnixDatagram, connect, connectUnix, listen } from "./mod.ts";
+import { asUser, bytes, canBeAnother, CEILING, exists, NOBODY, text, withPath } from "./testdata/process.ts";
+
+leakCheck();
+
+Deno.test({
+  name: "a dead socket of another user stays, unless root takes it",
+  ignore: !canBeAnother,
+  fn: () =>
+    withPath(async (path) => {
+      await Deno.chmod(path.slice(0, path.lastIndexOf("/")), 0o777);
+      const dead = await listen({ type: "unix", path });
+      await Deno.rename(path, `${path}.old`);
+      dead.close();
+      await Deno.rename(`${path}.old`, path);
+      const refused = asUser(NOBODY, () => listen({ type: "unix", path }));
+      await assertRejects(() => refused, AlreadyExistsError, "it belongs to user 0");
+      await Deno.chown(path, NOBODY, NOBODY);
+      (await listen({ type: "unix", path })).close();
+      assert(!exists(path));
+    }),
+});
+
+Deno.test("an abstract name needs a word on who may connect, is exact, and goes with its socket", async () => {
+  const name = `@ipc-test-${crypto.randomUUID()}`;
+  await assertRejects(() => listen({ type: "unix", path: name }), TypeError, "anybody can connect");
+  await assertRejects(() => bindUnixDatagram(name), TypeError, "anybody can send");
+  {
+    using listener = await listen({ type: "unix", path: name }, { sameUser: true });
+    assertEquals(listener.address, `unix:${name}`);
+    assert(Deno.readTextFileSync("/proc/net/unix").split("\n").some((line) => line.endsWith(` ${name}`)));
+    await assertRejects(() => listen({ type: "unix", path: name }, { sameUser: true }), AlreadyExistsError);
+    await using channel = await connect({ type: "unix", path: name });
+    using accepted = await listener.accept(CEILING);
+    assertEquals(accepted!.peer().pid, Deno.pid);
+    await channel.send(bytes("x"));
+    assertEquals(text(await accepted!.receive()), "x");
+  }
+  const error = await assertRejects(() => connect({ type: "unix", path: name }));
+  assertEquals((error as AlreadyExistsError).code, "ECONNREFUSED");
+});
+
+Deno.test({
+  name: "another user is refused: by the mode, by default, and by name",
+  ignore: !canBeAnother,
+  fn: () =>
+    withPath(async (path) => {
+      await Deno.chmod(path.slice(0, path.lastIndexOf("/")), 0o755);
+      const there = { type: "unix", path } as const;
+      {
+        using _ = await listen(there);
+        const error = await assertRejects(() => asUser(NOBODY, () => connectUnix(there)));
+        assertEquals((error as AlreadyExistsError).code, "EACCES");
+      }
+      // The mode lets everybody in, and the default does not.
+      {
+        using listener = await listen(there, { mode: 0o666 });
+        await using stranger = await asUser(NOBODY, () => connectUnix(there));
+        await using friend = await connect(there);
+        using accepted = await listener.accept(CEILING);
+        assertEquals(accepted!.peer().uid, 0);
+        assertEquals(listener.refused, 1);
+        assertEquals(await stranger.receive(CEILING), undefined);
+        await friend.send(bytes("x"));
+        assertEquals(text(await accepted!.receive()), "x");
+      }
+      const asked: number[] = [];
+      using listener = await listen(there, {
+        mode: 0o666,
+        authorize: ({ uid }) => asked.push(uid) > 0 && uid === NOBODY,
+      });
+      await using root = await connect(there);
+      await using nobody = await asUser(NOBODY, () => connectUnix(there));
+      using accepted = await listener.accept(CEILING);
+      assertEquals(accepted!.peer().uid, NOBODY);
+      assertEquals([asked, listener.refused, listener.connections], [[0, NOBODY], 1, 1]);
+      assertEquals(await root.receive(CEILING), undefined);
+      await accepted!.send(bytes("welcome"));
+      assertEquals(text(await nobody.receive() as Uint8Array), "welcome");
+      // Who connects can choose as well.
+      await assertRejects(() => connect(there, { authorize: ({ uid }) => uid === 12 }), UntrustedError);
+    }),
+});
+
+Deno.test("what authorize throws closes the connection, and reaches who accepts", () =>
+  withPath(async (path) => {
+    const reason = new Error("Cannot decide");
+    let throws = true;
+    using listener = await listen({ type: "unix", path }, {
+      authorize: () => {
+        if (throws) throw reason;
+        return true;
+      },
+    });
+    await using first = await connect({ type: "unix", path });
+    assertEquals(await listener.accept(CEILING).catch((error) => error), reason);
+    assertEquals(await first.receive(CEILING), undefined);
+    throws = false;
+    await using _second = await connect({ type: "unix", path });
+    (await listener.accept(CEILING))!.close();
+    assertEquals([listener.connections, listener.refused], [0, 0]);
+  }));
+
+Deno.test("a crowd that is refused does not keep others out", () =>
+  withPath(async (path) => {
+    let asked = 0;
+    using listener = await listen({ type: "unix", path }, { authorize: () => ++asked > 200 });
+    const crowd = await Promise.all(Array.from({ length: 201 }, () => connect({ type: "unix", path })));
+    try {
+      (await listener.accept(CEILING))!.close();
+      assertEquals(listener.refused, 200);
+    } finally {
+      for (const channel of crowd) channel.close();
+    }
+  }));

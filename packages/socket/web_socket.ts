@@ -1,0 +1,202 @@
+import {
+  type Bytes,
+  type Channel,
+  DEFAULT_MAX_MESSAGE_SIZE,
+  IpcError,
+  TimeoutError,
+  type WaitOptions,
+} from "@ipc/core";
+import { BaseReceiver, BaseSender } from "@ipc/core/base";
+import { WebSocketSink, WebSocketSource } from "./_web_socket_ends.ts";
+
+/** How messages go over a WebSocket. */
+export interface WebSocketOptions {
+  /** The longest message in bytes, sent or received; 16 MiB unless told. The runtime itself refuses more than 64 MiB. */
+  maxMessageSize?: number | undefined;
+  /**
+   * The most bytes that may arrive before they are received; then the connection is closed, and behind what had
+   * arrived there is a `LimitError`. 16 MiB unless told. One message always may.
+   */
+  maxBufferedBytes?: number | undefined;
+  /** The most bytes that wait to be sent before `send` throws a `LimitError`; 16 MiB unless told. */
+  maxQueuedBytes?: number | undefined;
+  /** Sends messages, which have to be UTF-8, as text, for peers that take no binary ones; false unless told. */
+  text?: boolean | undefined;
+}
+
+/**
+ * A WebSocket: whole messages, both ways, as browsers speak it too.
+ *
+ * It is the runtime's own WebSocket in the form of a channel: nothing here blocks the thread, and an open one keeps
+ * the process alive. Messages go out as binary ones, text that comes in arrives as UTF-8. A WebSocket has no way to
+ * hold the peer back: what nobody receives is kept, up to `maxBufferedBytes`. `send` waits while more than 256 KiB
+ * have not left yet, which it looks for every 2 ms. `end` ends both directions: what the peer had on its way is lost.
+ *
+ * @example
+ * ```ts
+ * import { connectWebSocket, listenWebSocket } from "@ipc/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using listener = await listenWebSocket("ws://127.0.0.1:0/chat");
+ * const client = await connectWebSocket(listener.address); // In another process, or a browser, as a rule.
+ * const server = await listener.accept();
+ * await client.send(new Uint8Array([1, 2]));
+ * assertEquals(await server?.receive(), new Uint8Array([1, 2]));
+ * await client.end();
+ * assertEquals(await server?.receive(), undefined);
+ * ```
+ */
+export class WebSocketChannel extends BaseReceiver<Bytes> implements Channel {
+  readonly #socket: WebSocket;
+  readonly #sender: BaseSender;
+
+  /** Takes a WebSocket over, before any of its messages has arrived. */
+  constructor(socket: WebSocket, options: WebSocketOptions = {}, onClose: () => void = () => {}) {
+    checkWebSocket(options);
+    const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, maxBufferedBytes = DEFAULT_MAX_MESSAGE_SIZE } =
+      options;
+    super(new WebSocketSource(socket, { maxMessageSize, maxBufferedBytes }, onClose));
+    this.#socket = socket;
+    const { maxQueuedBytes, text = false } = options;
+    this.#sender = new BaseSender(new WebSocketSink(socket, maxMessageSize, text), { maxQueuedBytes });
+  }
+
+  /** The subprotocol that both sides agreed on; empty for none. */
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  /** The longest message in bytes. */
+  get maxMessageSize(): number {
+    return this.#sender.maxMessageSize;
+  }
+
+  /** The sending half as a stream: a write resolves once the WebSocket has it. */
+  get writable(): WritableStream<Uint8Array> {
+    return this.#sender.writable;
+  }
+
+  /**
+   * Sends one message; resolves once the WebSocket has it.
+   *
+   * @throws {TimeoutError} if there was no room within `timeout`.
+   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
+   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
+   * @throws {BrokenPipeError} if the connection was closed.
+   * @throws {TypeError} with `text` if it is not UTF-8.
+   * @throws {ClosedError} if this channel was closed or ended.
+   */
+  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
+    return this.#sender.send(message, options);
+  }
+
+  /** Sends many messages; an error carries `sent`, how many had left before it. */
+  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
+    return this.#sender.sendBatch(messages, options);
+  }
+
+  /** Sends what waits, and closes the WebSocket: the peer's `receive` gives the end, and so does this one's. */
+  end(): Promise<void> {
+    return this.#sender.end();
+  }
+
+  /** Closes: pending receives give `undefined`, pending sends reject. Calling it again does nothing. */
+  override close(): void {
+    if (this.closed) return;
+    this.#sender.close();
+    super.close();
+  }
+
+  /** Sends what waits, and closes. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#sender[Symbol.asyncDispose]();
+    } finally {
+      this.close();
+    }
+  }
+}
+
+/** How a WebSocket is opened. */
+export interface WebSocketConnectOptions extends WebSocketOptions, WaitOptions {
+  /** Subprotocols that the server may choose from, the best first. */
+  protocols?: string[] | undefined;
+  /** Certificates in PEM that the server's may be signed by, besides those of the system, for `wss:`. */
+  caCerts?: string[] | undefined;
+}
+
+/**
+ * Opens a WebSocket to `ws://host:port/path` or `wss://…`. Needs `--allow-net`.
+ *
+ * @throws {TimeoutError} if it was not open within `timeout`.
+ * @throws {IpcError} with code `ECONNREFUSED` if nobody listens there, or the server refuses it.
+ * @throws {TypeError} if it is not such a URL.
+ *
+ * @example
+ * ```ts ignore
+ * import { connectWebSocket } from "@ipc/socket";
+ *
+ * await using channel = await connectWebSocket("wss://example.org/updates", { timeout: 5000 });
+ * for await (const message of channel) console.log(message);
+ * ```
+ */
+export async function connectWebSocket(
+  url: string | URL,
+  options: WebSocketConnectOptions = {},
+): Promise<WebSocketChannel> {
+  const { protocol, href } = new URL(url);
+  if (protocol !== "ws:" && protocol !== "wss:") {
+    throw new TypeError(`Cannot open a WebSocket to "${url}": its URL begins with ws: or wss:`);
+  }
+  checkWebSocket(options);
+  const { protocols = [], caCerts, timeout, signal } = options;
+  signal?.throwIfAborted();
+  using client = caCerts && Deno.createHttpClient({ caCerts });
+  const socket = new WebSocket(href, { protocols, ...client && { client } });
+  const channel = new WebSocketChannel(socket, options);
+  try {
+    await opened(socket, href, { timeout, signal });
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
+  return channel;
+}
+
+function opened(socket: WebSocket, url: string, { timeout, signal }: WaitOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const end = new AbortController();
+  const once = { once: true, signal: end.signal };
+  let why = "the server refused it";
+  socket.addEventListener("open", () => resolve(), once);
+  socket.addEventListener("error", (event) => {
+    why = (event as ErrorEvent).message || why;
+  }, once);
+  socket.addEventListener("close", () => {
+    reject(
+      new IpcError(`Cannot open a WebSocket to "${url}": ${why}`, { code: "ECONNREFUSED", target: url }),
+    );
+  }, once);
+  signal?.addEventListener("abort", () => reject(signal.reason), once);
+  const timer = timeout === undefined ? undefined : setTimeout(() => {
+    reject(
+      new TimeoutError(`Cannot open a WebSocket to "${url}": no answer within ${timeout} ms`, {
+        target: url,
+      }),
+    );
+  }, Math.min(timeout, 2 ** 31 - 1));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    end.abort();
+  });
+}
+
+/** Throws unless the options can be used. */
+export function checkWebSocket(options: WebSocketOptions): void {
+  for (const name of ["maxMessageSize", "maxBufferedBytes"] as const) {
+    const limit = options[name];
+    if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+      throw new RangeError(`Cannot use ${limit} as ${name}: it is an integer from 1`);
+    }
+  }
+}
