@@ -13,12 +13,18 @@ import {
   thrown,
   type Trial,
   turns,
+  waitsForRoom,
 } from "./_trial.ts";
 
 /** The checks of promise 4 within one process. */
 export const closing: readonly Check[] = [
   { promise: 4, title: "close ends pending receives with undefined", run: pendingReceives },
-  { promise: 4, title: "close rejects pending sends with ClosedError", run: pendingSends },
+  {
+    promise: 4,
+    title: "close rejects pending sends with ClosedError",
+    run: pendingSends,
+    applies: waitsForRoom,
+  },
   { promise: 4, title: "receiving after close throws ClosedError", run: receivesAfter },
   { promise: 4, title: "sending after close throws ClosedError", run: sendsAfter },
   { promise: 4, title: "sending after end throws ClosedError", run: sendsAfterEnd },
@@ -26,7 +32,12 @@ export const closing: readonly Check[] = [
   { promise: 4, title: "await using lets everything arrive", run: asyncDispose },
   { promise: 4, title: "using gives the mechanism what it takes first", run: dispose },
   { promise: 4, title: "what was sent outlives the sender", run: outlives, applies: canEnd },
-  { promise: 4, title: "a sender whose receiver has gone is told", run: receiverGone, applies: canEnd },
+  {
+    promise: 4,
+    title: "a sender whose receiver has gone is told",
+    run: receiverGone,
+    applies: (options) => canEnd(options) && waitsForRoom(options),
+  },
   { promise: 4, title: "cancelling readable closes", run: cancel },
   { promise: 4, title: "closing writable ends, aborting it closes", run: closeWritable },
 ];

@@ -12,6 +12,7 @@ import {
   syncSender,
   type Trial,
   turns,
+  waitsForRoom,
 } from "./_trial.ts";
 
 /** The checks of promises 3 and 5. */
@@ -26,10 +27,30 @@ export const limits: readonly Check[] = [
     title: "a batch with a message over maxMessageSize says how many left before it",
     run: tooLongInBatch,
   },
-  { promise: 5, title: "send waits while nobody reads", run: sendWaits },
-  { promise: 5, title: "memory stays flat for callers who await", run: flat },
-  { promise: 5, title: "the bytes of sends that nobody awaits are capped", run: capped },
-  { promise: 5, title: "writable is not ready while the mechanism is full", run: writableWaits },
+  {
+    promise: 5,
+    title: "send waits while nobody reads",
+    run: sendWaits,
+    applies: waitsForRoom,
+  },
+  {
+    promise: 5,
+    title: "memory stays flat for callers who await",
+    run: flat,
+    applies: waitsForRoom,
+  },
+  {
+    promise: 5,
+    title: "the bytes of sends that nobody awaits are capped",
+    run: capped,
+    applies: waitsForRoom,
+  },
+  {
+    promise: 5,
+    title: "writable is not ready while the mechanism is full",
+    run: writableWaits,
+    applies: waitsForRoom,
+  },
   { promise: 5, title: "readable takes nothing before it is read", run: readableWaits },
 ];
 

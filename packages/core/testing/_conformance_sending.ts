@@ -14,17 +14,43 @@ import {
   turn,
   turns,
   Unawaited,
+  waitsForRoom,
 } from "./_trial.ts";
 
 /** The checks of promise 2 on the sending side. */
 export const sending: readonly Check[] = [
-  { promise: 2, title: "a send that finds no room times out and is withdrawn", run: timeouts },
-  { promise: 2, title: "an aborted send that has not begun is withdrawn", run: withdrawn },
+  {
+    promise: 2,
+    title: "a send that finds no room times out and is withdrawn",
+    run: timeouts,
+    applies: waitsForRoom,
+  },
+  {
+    promise: 2,
+    title: "an aborted send that has not begun is withdrawn",
+    run: withdrawn,
+    applies: waitsForRoom,
+  },
   { promise: 2, title: "an aborted send that has begun still arrives whole", run: begun },
-  { promise: 2, title: "a batch that ends early says how many left", run: batch },
-  { promise: 2, title: "trySend that says false has sent nothing", run: trySend },
+  {
+    promise: 2,
+    title: "a batch that ends early says how many left",
+    run: batch,
+    applies: waitsForRoom,
+  },
+  {
+    promise: 2,
+    title: "trySend that says false has sent nothing",
+    run: trySend,
+    applies: waitsForRoom,
+  },
   { promise: 2, title: "trySend that says true has its message delivered whole", run: tryLong },
-  { promise: 2, title: "sendSync that finds no room is withdrawn or arrives whole", run: sendSync },
+  {
+    promise: 2,
+    title: "sendSync that finds no room is withdrawn or arrives whole",
+    run: sendSync,
+    applies: waitsForRoom,
+  },
   {
     promise: 2,
     title: "a begun message whose endpoint closes is a TruncatedError",

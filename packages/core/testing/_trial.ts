@@ -30,9 +30,15 @@ const DEFAULTS: Settings = {
   ordered: true,
   truncatable: true,
   endDetectable: true,
+  backPressure: true,
   ceiling: 2000,
   scale: 1,
 };
+
+/** Whether a send that finds no room waits for it. */
+export function waitsForRoom({ backPressure }: ConformanceOptions): boolean {
+  return backPressure !== false;
+}
 
 /** One run of one check. */
 export class Trial {

@@ -41,6 +41,8 @@ export interface ConformanceOptions {
   truncatable?: boolean;
   /** False where a receiver cannot learn that the sender has gone, as on a message queue. */
   endDetectable?: boolean;
+  /** False where what finds no room is lost rather than waits, as a datagram on the network. */
+  backPressure?: boolean;
   /** Both ends are whole channels: every check runs in both directions. */
   duplex?: boolean;
   /** A module whose export (`open` unless told) gives a pair in a new process; `args` go to `deno eval`, such as `--config`. */

@@ -1,0 +1,264 @@
+import { discover } from "./_discover.ts";
+import { isStream, isThenable, PreparedMethod } from "./_methods.ts";
+import { Request } from "./_request.ts";
+import type { Session } from "./_session.ts";
+import { RPC_CODE, RpcError } from "./rpc_error.ts";
+import type { Batch } from "./_batch.ts";
+
+/** The methods of this side that run for the other, and the requests that wait for their turn. */
+export class Answers {
+  readonly #session: Session;
+  readonly #methods = new Map<string, PreparedMethod>();
+  /** Requests that can be cancelled: those that wait and those that are not answered yet. */
+  readonly #open = new Map<unknown, Request>();
+  readonly #running = new Set<Request>();
+  #waiting: Request[] = [];
+  #next = 0;
+  #idle: (() => void)[] = [];
+  #awaitsRoom = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+    const call = (id: unknown, params: unknown) =>
+      this.#session.callbacks.lentUnder(id)(...(Array.isArray(params) ? params : []));
+    this.#methods.set("$/callback", new PreparedMethod(call, {}));
+  }
+
+  /** Serves more methods. */
+  serve(methods: ReadonlyMap<string, PreparedMethod>): void {
+    for (const [name, method] of methods) {
+      if (this.#methods.has(name)) throw new TypeError(`Cannot serve ${name}: it is served already`);
+      this.#methods.set(name, method);
+    }
+  }
+
+  /** How many run. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** A request or a notification came, perhaps as one of a batch. */
+  accept(
+    message: Record<string, unknown>,
+    batch: Batch | undefined,
+    parts: Uint8Array[] | undefined,
+    marked: boolean,
+  ): void {
+    const session = this.#session;
+    const { id, method: name, params } = message;
+    const known = id === undefined || id === null || typeof id === "string" || Number.isFinite(id);
+    if (
+      message.jsonrpc !== "2.0" || typeof name !== "string" || !known ||
+      (params !== undefined && (typeof params !== "object" || params === null))
+    ) {
+      return session.fail(
+        known ? id ?? null : null,
+        new RpcError(RPC_CODE.INVALID_REQUEST, "Invalid Request"),
+        batch,
+      );
+    }
+    const method = this.#find(name);
+    if (id === undefined) {
+      batch?.close();
+      if (name.startsWith("$/") && session.notified(name, params as Record<string, unknown>, parts)) return;
+      if (method === undefined) return;
+    } else if (method === undefined) {
+      return session.fail(id, new RpcError(RPC_CODE.METHOD_NOT_FOUND, "Method not found"), batch);
+    } else if (this.#open.has(id)) {
+      return session.fail(
+        id,
+        new RpcError(RPC_CODE.INVALID_REQUEST, "Invalid Request: the id is in use"),
+        batch,
+      );
+    } else if (session.ending) {
+      return session.fail(id, new RpcError(RPC_CODE.BUSY, "Closing"), batch);
+    }
+    const timeout = typeof message["$/timeout"] === "number" ? message["$/timeout"] : undefined;
+    const request = new Request(session, id as string, name, method!, timeout, batch);
+    try {
+      request.params = params as unknown[];
+      if (marked) {
+        const taken = request.taken = [];
+        request.params = session.streams.collect(taken, () => session.revive(params, parts)) as unknown[];
+      }
+    } catch (error) {
+      return this.#failed(request, error);
+    }
+    if (this.#running.size < session.limits.maxRunning && !session.outbox.full) return this.#start(request);
+    if (this.#waiting.length - this.#next >= session.limits.maxWaiting) {
+      return this.#failed(request, new RpcError(RPC_CODE.BUSY, "Too many calls"));
+    }
+    this.#keep(request);
+    this.#waiting.push(request);
+    this.#awaitRoom();
+  }
+
+  /** The caller wants no answer any more. */
+  cancel(id: unknown): void {
+    const request = this.#open.get(id);
+    if (request !== undefined) this.#give(request, new RpcError(RPC_CODE.CANCELLED, "Cancelled"));
+  }
+
+  /** The caller is gone: what runs is told, what waits does not begin. */
+  abort(reason: unknown): void {
+    this.#waiting = [];
+    this.#next = 0;
+    this.#open.clear();
+    for (const request of [...this.#running]) {
+      request.answered = true;
+      request.release();
+      request.abort(reason);
+    }
+  }
+
+  /** Resolves when nothing runs or waits. */
+  idle(): Promise<void> {
+    if (this.#running.size === 0 && this.#next === this.#waiting.length) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #find(name: string): PreparedMethod | undefined {
+    const method = this.#methods.get(name);
+    const { info } = this.#session;
+    if (method !== undefined || name !== "rpc.discover" || info === undefined) return method;
+    return new PreparedMethod(() => discover(info, this.#methods), {});
+  }
+
+  #start(request: Request): void {
+    let result: unknown;
+    try {
+      result = request.handler.call(request, request.params);
+    } catch (error) {
+      return this.#failed(request, error);
+    }
+    if (!isThenable(result)) return this.#finished(request, result);
+    this.#run(request);
+    Promise.resolve(result).then(
+      (value) => this.#finished(request, value),
+      (error) => this.#failed(request, error),
+    );
+  }
+
+  /** It takes longer than one turn: it can be cancelled and has a limit of time. */
+  #run(request: Request): void {
+    this.#running.add(request);
+    this.#keep(request);
+  }
+
+  #keep(request: Request): void {
+    if (request.id !== undefined && request.id !== null) this.#open.set(request.id, request);
+    if (request.timer !== undefined || request.timeout === undefined) return;
+    request.startTimer(() => this.#give(request, new RpcError(RPC_CODE.TIMEOUT, "The time is over")));
+  }
+
+  #finished(request: Request, result: unknown): void {
+    if (request.answered) {
+      if (isStream(result)) leave(result);
+      return this.#done(request);
+    }
+    if (isStream(result) && request.id !== undefined) return this.#stream(request, result);
+    this.#forget(request);
+    request.release();
+    request.answered = true;
+    if (request.id !== undefined) this.#session.respond(request.id, result, request.batch);
+    this.#done(request);
+  }
+
+  #failed(request: Request, error: unknown): void {
+    if (!request.answered) {
+      this.#forget(request);
+      request.release();
+      request.answered = true;
+      if (request.id === undefined) this.#session.options.onError?.(error);
+      else this.#session.fail(request.id, error, request.batch);
+    }
+    this.#done(request);
+  }
+
+  /** Answers with an error before the method has; what it gives later is dropped. */
+  #give(request: Request, error: RpcError): void {
+    request.release();
+    if (request.stream !== undefined) {
+      request.abort(error);
+      return request.stream.stop({ error });
+    }
+    this.#forget(request);
+    request.answered = true;
+    if (request.id !== undefined) this.#session.fail(request.id, error, request.batch);
+    request.abort(error);
+  }
+
+  /** The answer is a stream: the request goes on until that is over. */
+  #stream(request: Request, source: AsyncIterable<unknown>): void {
+    const session = this.#session;
+    if (!session.theyExtend) {
+      if (!this.#running.has(request)) this.#run(request);
+      gather(source, session.limits.maxGathered)
+        .then((values) => this.#finished(request, values), (error) => this.#failed(request, error));
+      return;
+    }
+    try {
+      request.stream = session.streams.open(source);
+    } catch (error) {
+      leave(source);
+      return this.#failed(request, error);
+    }
+    if (!this.#running.has(request)) this.#run(request);
+    this.#forget(request);
+    session.respondText(request.id!, `{"$/stream":${request.stream.id}}`, request.batch);
+    request.stream.onSettled = () => {
+      request.release();
+      request.abort(new DOMException("The stream is over", "AbortError"));
+      this.#done(request);
+    };
+  }
+
+  #forget(request: Request): void {
+    if (this.#open.get(request.id) === request) this.#open.delete(request.id);
+  }
+
+  #done(request: Request): void {
+    if (this.#running.delete(request)) this.#startWaiting();
+  }
+
+  #startWaiting(): void {
+    const { limits, outbox } = this.#session;
+    while (this.#next < this.#waiting.length && this.#running.size < limits.maxRunning && !outbox.full) {
+      const request = this.#waiting[this.#next++]!;
+      if (!request.answered) this.#start(request);
+    }
+    if (this.#next === this.#waiting.length) {
+      this.#waiting = [];
+      this.#next = 0;
+      if (this.#running.size === 0) { for (const resolve of this.#idle.splice(0)) resolve(); }
+    } else this.#awaitRoom();
+  }
+
+  /** Where it is the outbox that those wait for, they begin when it has room. */
+  #awaitRoom(): void {
+    const { outbox } = this.#session;
+    if (this.#awaitsRoom || !outbox.full) return;
+    this.#awaitsRoom = true;
+    outbox.room()?.then(() => {
+      this.#awaitsRoom = false;
+      this.#startWaiting();
+    });
+  }
+}
+
+/** The values of a stream for a caller who cannot take one. */
+async function gather(source: AsyncIterable<unknown>, max: number): Promise<unknown[]> {
+  const values: unknown[] = [];
+  for await (const value of source) {
+    if (values.length === max) {
+      throw new RpcError(RPC_CODE.TOO_LONG, `The stream has more than ${max} values`);
+    }
+    values.push(value);
+  }
+  return values;
+}
+
+/** Lets a stream go that nobody takes. */
+function leave(source: AsyncIterable<unknown>): void {
+  source[Symbol.asyncIterator]().return?.()?.then(undefined, () => {});
+}

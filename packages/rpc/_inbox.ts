@@ -1,0 +1,59 @@
+import { Batch } from "./_batch.ts";
+import { type Message, Reader } from "./_reader.ts";
+import type { Session } from "./_session.ts";
+import { RPC_CODE, RpcError } from "./rpc_error.ts";
+
+/** What becomes of the messages that arrive. */
+export class Inbox {
+  readonly #session: Session;
+  readonly #reader: Reader;
+
+  constructor(session: Session) {
+    this.#session = session;
+    this.#reader = new Reader(session.limits);
+  }
+
+  /** Reads one message and hands each request and each answer in it to where it belongs. */
+  accept(data: Uint8Array | string): void {
+    const session = this.#session;
+    if (session.over) return;
+    let message: Message;
+    try {
+      message = this.#reader.read(data);
+    } catch (error) {
+      return session.fail(null, error);
+    }
+    const { value, parts, marked } = message;
+    if (Array.isArray(value)) this.#acceptBatch(value, parts, marked);
+    else this.#acceptOne(value, undefined, parts, marked);
+  }
+
+  #acceptBatch(members: unknown[], parts: Uint8Array[] | undefined, marked: boolean): void {
+    if (members.length === 0 || members.length > this.#session.limits.maxBatch) {
+      return this.#session.fail(null, new RpcError(RPC_CODE.INVALID_REQUEST, "Invalid Request"));
+    }
+    const batch = new Batch((answers) => this.#session.sendBatch(answers));
+    for (const member of members) this.#acceptOne(member, batch, parts, marked);
+    batch.close();
+  }
+
+  #acceptOne(
+    value: unknown,
+    batch: Batch | undefined,
+    parts: Uint8Array[] | undefined,
+    marked: boolean,
+  ): void {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      batch?.expect();
+      return this.#session.fail(null, new RpcError(RPC_CODE.INVALID_REQUEST, "Invalid Request"), batch);
+    }
+    const message = value as Record<string, unknown>;
+    if (
+      message.method === undefined && (Object.hasOwn(message, "result") || Object.hasOwn(message, "error"))
+    ) {
+      return this.#session.calls.answer(message.id, message, parts, marked);
+    }
+    batch?.expect();
+    this.#session.answers.accept(message, batch, parts, marked);
+  }
+}

@@ -1,0 +1,136 @@
+import { LimitError } from "@ipc/core";
+import type { RpcError } from "./rpc_error.ts";
+
+/** What a stream tells the one who sends it. */
+export interface StreamControl {
+  /** So many values more may come. */
+  credit(id: number, count: number): void;
+  /** Nothing more is wanted. */
+  cancel(id: number): void;
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<unknown>): void;
+  reject(reason: unknown): void;
+}
+
+/** The values of a stream of the other side, asked for as they are taken. */
+export class IncomingStream implements AsyncIterableIterator<unknown> {
+  readonly #control: StreamControl;
+  #values: unknown[] = [];
+  #at = 0;
+  /** Values that may still come without further asking. */
+  #credit: number;
+  #taken = 0;
+  #waiters: Waiter[] = [];
+  #over = false;
+  #error: { reason: unknown } | undefined;
+  /** Hears once that it has ended, failed or was left. */
+  onSettled: (() => void) | undefined;
+  /** What the one who takes it hears for an error of the other side. */
+  translate: ((error: RpcError) => Error) | undefined;
+
+  constructor(control: StreamControl, readonly id: number, private readonly window: number) {
+    this.#control = control;
+    this.#credit = window;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    if (this.#at < this.#values.length) return Promise.resolve({ done: false, value: this.#take() });
+    if (this.#error !== undefined) {
+      const { reason } = this.#error;
+      this.#error = undefined;
+      return Promise.reject(reason);
+    }
+    if (this.#over) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  return(value?: unknown): Promise<IteratorResult<unknown>> {
+    this.#values = [];
+    this.#at = 0;
+    this.#error = undefined;
+    if (!this.#over) {
+      this.#control.cancel(this.id);
+      this.#settle();
+    }
+    return Promise.resolve({ done: true, value });
+  }
+
+  /** Values came; more than were asked for is an offence. */
+  push(values: readonly unknown[]): void {
+    if (this.#over) return;
+    this.#credit -= values.length;
+    if (this.#credit < 0) {
+      return this.abort(
+        new LimitError("Cannot receive the stream: the peer sends more than it was asked for"),
+      );
+    }
+    for (const value of values) {
+      const waiter = this.#waiters.shift();
+      if (waiter === undefined) this.#values.push(value);
+      else {
+        this.#count();
+        waiter.resolve({ done: false, value });
+      }
+    }
+  }
+
+  /** It has ended; what has come can still be taken. */
+  end(): void {
+    if (!this.#over) this.#settle();
+  }
+
+  /** It has failed; what has come can still be taken, then comes the error. */
+  fail(reason: unknown): void {
+    if (this.#over) return;
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) this.#error = { reason };
+    else waiter.reject(reason);
+    this.#settle();
+  }
+
+  /** The other side says that it has failed. */
+  failed(error: RpcError): void {
+    this.fail(this.translate?.(error) ?? error);
+  }
+
+  /** This side gives it up. */
+  abort(reason: unknown): void {
+    if (this.#over) return;
+    this.#control.cancel(this.id);
+    this.#values = [];
+    this.#at = 0;
+    this.fail(reason);
+  }
+
+  #take(): unknown {
+    const value = this.#values[this.#at];
+    this.#values[this.#at++] = undefined;
+    if (this.#at === this.#values.length) {
+      this.#values = [];
+      this.#at = 0;
+    }
+    if (!this.#over) this.#count();
+    return value;
+  }
+
+  /** Asks for more when half of what may come has been taken. */
+  #count(): void {
+    if (++this.#taken * 2 < this.window) return;
+    this.#credit += this.#taken;
+    this.#control.credit(this.id, this.#taken);
+    this.#taken = 0;
+  }
+
+  #settle(): void {
+    this.#over = true;
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve({ done: true, value: undefined });
+    this.onSettled?.();
+    this.onSettled = undefined;
+  }
+}

@@ -1,0 +1,118 @@
+import { DisconnectedError } from "./disconnected_error.ts";
+import type { RpcChannel } from "./channel.ts";
+
+/** What waits to be sent: everything of one turn leaves together, and while it leaves the next gathers. */
+export class Outbox {
+  readonly #channel: RpcChannel;
+  readonly #failed: (error: unknown) => void;
+  #waiting: (Uint8Array | string)[] = [];
+  #waitingBytes = 0;
+  #sendingBytes = 0;
+  #sending: Promise<void> | undefined;
+  #scheduled = false;
+  #closed = false;
+  #roomWaiters: (() => void)[] = [];
+  readonly #run = () => {
+    this.#scheduled = false;
+    this.flush();
+  };
+
+  /** `failed` hears of the one error that ends it. */
+  constructor(
+    channel: RpcChannel,
+    private readonly maxQueuedBytes: number,
+    failed: (error: unknown) => void,
+  ) {
+    this.#channel = channel;
+    this.#failed = failed;
+  }
+
+  /** Bytes that were added and that the channel has not taken. */
+  get bytes(): number {
+    return this.#waitingBytes + this.#sendingBytes;
+  }
+
+  /** Whether more waits than is allowed. */
+  get full(): boolean {
+    return this.bytes > this.maxQueuedBytes;
+  }
+
+  /** Adds a message that is ready. */
+  add(message: Uint8Array | string): void {
+    if (this.#closed) return;
+    this.#waiting.push(message);
+    this.#waitingBytes += message.length;
+    if (this.#scheduled || this.#sending !== undefined) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#run);
+  }
+
+  /** Hands all that waits to the channel, unless it is still busy with what it has. */
+  flush(): void {
+    if (this.#sending !== undefined || this.#closed || this.#waiting.length === 0) return;
+    const messages = this.#waiting;
+    this.#sendingBytes = this.#waitingBytes;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#sending = this.#send(messages).then(() => this.#sent(), (error) => {
+      this.close();
+      this.#failed(error);
+    });
+  }
+
+  /** Resolves when less than half of what is allowed waits; `undefined`: it does. */
+  room(): Promise<void> | undefined {
+    if (this.bytes * 2 <= this.maxQueuedBytes || this.#closed) return undefined;
+    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+  }
+
+  /** Resolves when everything was sent or dropped. */
+  async flushed(): Promise<void> {
+    for (;;) {
+      this.flush();
+      if (this.#sending === undefined) return;
+      await this.#sending;
+    }
+  }
+
+  /** Drops what waits. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting = [];
+    this.#waitingBytes = this.#sendingBytes = 0;
+    this.#sending = undefined;
+    this.#wake();
+  }
+
+  #send(messages: (Uint8Array | string)[]): Promise<void> {
+    const { sendText } = this.#channel;
+    try {
+      if (sendText !== undefined) return this.#eachOf(messages);
+      const bytes = messages as Uint8Array[];
+      if (bytes.length === 1) return this.#channel.send(bytes[0]!);
+      return this.#channel.sendBatch?.(bytes) ?? this.#eachOf(bytes);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #eachOf(messages: (Uint8Array | string)[]): Promise<void> {
+    for (const message of messages) {
+      if (this.#closed) throw new DisconnectedError("Cannot send: the peer is gone");
+      if (typeof message === "string") await this.#channel.sendText!(message);
+      else await this.#channel.send(message);
+    }
+  }
+
+  #sent(): void {
+    if (this.#closed) return;
+    this.#sending = undefined;
+    this.#sendingBytes = 0;
+    this.flush();
+    if (this.#roomWaiters.length > 0 && this.bytes * 2 <= this.maxQueuedBytes) this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#roomWaiters.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,94 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { ClosedError, TimeoutError } from "@ipc/core";
+import {
+  client,
+  DisconnectedError,
+  reconnecting,
+  type ReconnectOptions,
+  type RpcPeer,
+  serve,
+} from "./mod.ts";
+import { link } from "./testdata/link.ts";
+import { until } from "./testdata/waiting.ts";
+
+interface Api {
+  get(): number;
+  set(): number;
+}
+
+/** A server that is gone after each call until `failures` is used up. */
+function start(failures: { calls: number; connections: number }, options: ReconnectOptions = {}) {
+  const ran: string[] = [];
+  let connections = 0;
+  let server: RpcPeer | undefined;
+  const connect = () => {
+    connections++;
+    if (failures.connections-- > 0) return Promise.reject(new Error("nobody listens"));
+    const [here, there] = link();
+    const run = (name: string) => {
+      ran.push(name);
+      if (failures.calls-- > 0) server!.close();
+      return ran.length;
+    };
+    server = serve<Api>(there, { get: () => run("get"), set: () => run("set") });
+    return Promise.resolve(here);
+  };
+  const api = client<Api>(reconnecting(connect, { idempotent: ["get"], delay: 1, ...options }));
+  return {
+    api,
+    ran,
+    get connections() {
+      return connections;
+    },
+    drop: () => server!.close(),
+  };
+}
+
+Deno.test("a call that is marked is made again, one that is not is not", async () => {
+  const service = start({ calls: 2, connections: 1 });
+  await using api = service.api;
+  assertEquals(service.connections, 0, "nothing is connected before it is needed");
+  assertEquals(await api.get(), 3);
+  assertEquals(service.ran, ["get", "get", "get"]);
+  assertEquals(service.connections, 4);
+  service.drop();
+  assertEquals(await api.set(), 4);
+  const broken = start({ calls: 1, connections: 0 });
+  await using other = broken.api;
+  await assertRejects(() => other.set(), DisconnectedError);
+  assertEquals(broken.ran, ["set"]);
+  assertEquals(await other.set(), 2);
+});
+
+Deno.test("attempts, time and abort have an end", async () => {
+  const never = start({ calls: 0, connections: Infinity }, { attempts: 3 });
+  await assertRejects(() => never.api.get(), Error, "nobody listens");
+  assertEquals(never.connections, 3);
+  const slow = start({ calls: 0, connections: Infinity }, { attempts: 1000, delay: 10 });
+  await assertRejects(() => slow.api.with({ timeout: 50 }).get(), Error);
+  const controller = new AbortController();
+  const call = slow.api.with({ signal: controller.signal }).get();
+  const before = slow.connections;
+  await until(() => slow.connections > before);
+  controller.abort(new Error("enough"));
+  await assertRejects(() => call, Error, "enough");
+  const hanging = client<Api>(reconnecting(() => new Promise(() => {})));
+  await assertRejects(() => hanging.with({ timeout: 20 }).get(), TimeoutError);
+  const waiting = hanging.get();
+  hanging[Symbol.dispose]();
+  await assertRejects(() => waiting, ClosedError);
+  await assertRejects(() => hanging.get(), ClosedError);
+});
+
+Deno.test("each new peer is shown, to sign in or to serve on it", async () => {
+  const peers: RpcPeer[] = [];
+  const service = start({ calls: 1, connections: 0 }, {
+    onConnect: (peer) => {
+      peers.push(peer);
+      peer.serve({ name: () => "Ada" });
+    },
+  });
+  await using api = service.api;
+  assertEquals(await api.get(), 2);
+  assertEquals(peers.length, 2);
+});
