@@ -21,7 +21,7 @@ export interface Emulator {
 }
 
 /**
- * Gets everything ready, tests with any of these words in their names to be ignored; undefined: something has to be
+ * Gets everything ready, tests with any of these words in "FILE: NAME" to be ignored; undefined: something has to be
  * installed, and the user was told what.
  */
 export async function prepare(skipped: readonly string[]): Promise<Emulator | undefined> {
@@ -95,7 +95,7 @@ async function writeScript(
 const skipped = ${JSON.stringify(skipped)};
 const { test } = Deno;
 Deno.test = Object.assign((first, ...rest) => {
-  const name = typeof first === "string" ? first : first.name;
+  const name = Deno.mainModule + ": " + (typeof first === "string" ? first : first.name);
   return skipped.some((part) => name.includes(part)) ? test.ignore(first, ...rest) : test(first, ...rest);
 }, test);
 // Waits of many seconds are ceilings for what ends long before on a machine of its own kind.

@@ -1,4 +1,4 @@
-/** What is left out under emulation, and why: files by their paths, tests by any part of their names. */
+/** What is left out under emulation, and why: files by their paths, tests by any part of "FILE: NAME". */
 
 /** Some files or tests, and why they are left out. */
 export interface Skipped {
@@ -30,15 +30,15 @@ export const IMPOSSIBLE: readonly Skipped[] = [
       "CORE-007 Mapping",
       "processIdentity is what /proc says",
       "stat tells who has it open and what waits",
+      "ls and stat show POSIX objects in words",
     ],
   },
   {
     reason: "qemu catches every signal, so that /proc does not tell which are ignored",
-    names: ["a signal that the shell told it to ignore is ignored"],
-  },
-  {
-    reason: "gives a Deno half a second to start",
-    names: ["SIGINT ends send, waiting for a receiver or for standard input"],
+    names: [
+      "a signal that the shell told it to ignore is ignored",
+      "a command finds the signals as the caller has left them",
+    ],
   },
   {
     reason: "qemu takes real-time signals for itself, so that others are free",
@@ -66,7 +66,9 @@ export const IMPOSSIBLE: readonly Skipped[] = [
     reason: "qemu does not know MSG_STAT_ANY, SEM_STAT_ANY and SHM_STAT_ANY",
     names: [
       "list has everybody's objects",
-      "MessageQueue: somebody else's is not trusted unless allowed",
+      "sysv/message_queue_test.ts: MessageQueue: somebody else's is not trusted unless allowed",
+      "a user without permission sees all but the values",
+      "who owns it can give back a mode",
       "another user looks without permission",
       "looking by index does not take",
     ],
@@ -74,17 +76,20 @@ export const IMPOSSIBLE: readonly Skipped[] = [
   { reason: "qemu has no huge pages", names: ["hugePages are exact in size"] },
   { reason: "qemu has no futex_waitv", names: ["who waits is counted as libc counts"] },
   {
-    reason: "qemu takes the name of a POSIX queue from the byte before it on, and has no mq_notify",
+    reason: "qemu has no mq_notify",
     names: [
-      "packages/posix/conformance_message_queue_test.ts",
-      "packages/posix/interop_message_queue_test.ts",
-      "packages/posix/message_queue_",
       "packages/posix/notify_test.ts",
-      "packages/posix/queue_",
-      "listMessageQueues",
-      "limits tell what the queues of this user take",
-      "mq: what is sent to another process comes back",
+      "PMQ-033",
+      "PMQ-034",
+      "a C program is notified by its signal",
+      "listMessageQueues has every queue",
+      "POSIX message queue under faults: notify",
+      "notify keeps a process alive",
     ],
+  },
+  {
+    reason: "holds each thread for 0.4 s, in which too little happens there",
+    names: ["conformance: a channel that holds a pool thread for each receive"],
   },
   {
     reason: "measures, which would be qemu",

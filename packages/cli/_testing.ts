@@ -127,7 +127,7 @@ export async function made(
 
 /** Waits until something is so; fails after half a minute. */
 export async function until(so: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 30_000; performance.now() < end;) {
+  for (const end = AbortSignal.timeout(30_000); !end.aborted;) {
     if (await so()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -162,16 +162,17 @@ Deno.test("SIGINT ends send, waiting for a receiver or for standard input", asyn
   assertEquals((await waiting.finished).signal, "SIGINT");
   assertEquals(exists(`${dir.path}/in`), false);
 
-  await using receiver = start(["recv", address, "--listen", "--follow"]);
-  await until(() => exists(`${dir.path}/in`));
-  const { code } = await shell(
-    `mkfifo ${dir.path}/input; exec 3<> ${dir.path}/input
-     ipc send ${address} --lines < ${dir.path}/input & pid=$!
-     echo line >&3; sleep 0.5; kill -TERM $pid; wait $pid`,
+  const { code, stdout } = await shell(
+    `cd ${dir.path}; mkfifo input; exec 3<> input
+     ipc recv ${address} --listen --follow > received & receiver=$!
+     while [ ! -p in ]; do sleep 0.05; done
+     ipc send ${address} --lines < input & pid=$!
+     echo line >&3
+     while [ ! -s received ]; do sleep 0.05; done
+     kill -TERM $pid; wait $pid; code=$?
+     kill -TERM $receiver; wait $receiver; cat received; exit $code`,
   );
-  assertEquals(code, 143);
-  receiver.process.kill("SIGINT");
-  assertEquals((await receiver.finished).stdout, "line\n");
+  assertEquals([code, stdout], [143, "line\n"]);
 });
 
 Deno.test("a signal that the shell told it to ignore is ignored", async () => {
