@@ -29,6 +29,7 @@ export const IMPOSSIBLE: readonly Skipped[] = [
     names: [
       "CORE-007 Mapping",
       "processIdentity is what /proc says",
+      "the creator of a segment is known to live",
       "stat tells who has it open and what waits",
       "ls and stat show POSIX objects in words",
     ],
@@ -97,7 +98,7 @@ export const IMPOSSIBLE: readonly Skipped[] = [
   },
 ];
 
-/** What takes minutes there, and is left out by `--short`. */
+/** What takes minutes there, and is left out without `--slow`. */
 export const SLOW: readonly Skipped[] = [
   {
     reason: "starts a Deno for each command",
