@@ -112,3 +112,38 @@ Deno.test({
     );
   },
 });
+
+Deno.test({
+  name: "examples: struct_with_c",
+  ignore: ignore("cc"),
+  fn: async () => {
+    const told = await run("struct_with_c.ts");
+    assertStringIncludes(told, "Küche at 1004: 21 degrees\nC ended with status 0\n");
+  },
+});
+
+Deno.test("examples: signal_server reloads on SIGHUP and gives back on SIGTERM", async () => {
+  const server = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "signal_server.ts"],
+    cwd: folder,
+    stdin: "null",
+    stdout: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let told = "";
+  const until = async (text: string) => {
+    while (!told.includes(text)) {
+      const { value, done } = await lines.read();
+      if (done) throw new Error(`Expected "${text}", it told: ${told}`);
+      told += value;
+    }
+  };
+  await until("serves with configuration 1\n");
+  server.kill("SIGHUP");
+  await until("configuration 2\n");
+  server.kill("SIGTERM");
+  await until("Stopped by SIGTERM\neverything given back\n");
+  assertEquals((await server.status).signal, "SIGTERM");
+  await lines.cancel();
+});

@@ -74,8 +74,24 @@ export const IMPOSSIBLE: readonly Skipped[] = [
       "looking by index does not take",
     ],
   },
+  {
+    reason: "cc compiles for the machine itself",
+    names: ["sizes and constants are those of the C compiler here"],
+  },
   { reason: "qemu has no huge pages", names: ["hugePages are exact in size"] },
   { reason: "qemu has no futex_waitv", names: ["who waits is counted as libc counts"] },
+  {
+    reason: "qemu does not tell the kernel of robust mutexes, so that no death of an owner is told",
+    names: [
+      "Condition with PthreadMutex: an owner that died",
+      "PthreadMutex: an owner that is killed",
+      "PthreadMutex: what is unlocked without being made consistent",
+      "PthreadMutex: a process that ends while it holds it",
+      "an owner in C that is killed is told of here",
+      "LOCK-001",
+      "LOCK-002",
+    ],
+  },
   {
     reason: "qemu has no mq_notify",
     names: [
