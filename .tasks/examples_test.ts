@@ -147,3 +147,25 @@ Deno.test("examples: signal_server reloads on SIGHUP and gives back on SIGTERM",
   assertEquals((await server.status).signal, "SIGTERM");
   await lines.cancel();
 });
+
+Deno.test("examples: sync_bounded_buffer", async () => {
+  assertEquals(
+    await run("sync_bounded_buffer.ts"),
+    "2000 items went through 4 places\ntheir sum is 1001000\n",
+  );
+});
+
+Deno.test({
+  name: "examples: sync_struct_with_c",
+  ignore: ignore("cc"),
+  fn: async () => {
+    assertStringIncludes(
+      await run("sync_struct_with_c.ts"),
+      "C ended with status 0\n40000 values, whose sum is 10000\n",
+    );
+  },
+});
+
+Deno.test("examples: sync_live_value", async () => {
+  assertStringIncludes(await run("sync_live_value.ts"), "the heating is off");
+});

@@ -41,6 +41,8 @@ const stream = {
   goals: { roundTrip: { sync: 1.2 }, messages: { sync: 0.8, "not awaiting": 1, batches: 3 } },
 } as const;
 
+const sockets = { goals: { roundTrip: { sync: 1.15 }, messages: { sync: 0.85 } } } as const;
+
 const queue = {
   cases: queueCases,
   goals: { roundTrip: { sync: 1.2 }, messages: { sync: 0.85 } },
@@ -58,9 +60,30 @@ const memoryCases: readonly Case[] = [{ chart: "memory", name: "C", test: "words
 export const baselines: readonly Baseline[] = [
   { name: "pipe", ...stream },
   { name: "fifo", ...stream },
+  {
+    name: "unix",
+    ...stream,
+    goals: { ...sockets.goals, messages: { sync: 0.85, "not awaiting": 1, batches: 3 } },
+  },
+  {
+    name: "unix-seqpacket",
+    program: "seqpacket",
+    mixes: true,
+    cases: [...queueCases, { chart: "bandwidth64KiB", name: "C", test: "pull" }],
+    ...sockets,
+  },
+  { name: "tcp", ...stream, goals: {} },
+  {
+    name: "file",
+    program: "log",
+    mixes: false,
+    cases: streamCases.filter(({ test }) => test !== "pull-frames"),
+    goals: {},
+  },
   { name: "sysv-msg", program: "sysv", mixes: true, ...queue },
   { name: "mq", program: "posix", mixes: true, ...queue },
   { name: "sysv-semaphores", program: "sysv", ...semaphores },
   { name: "posix-semaphores", program: "posix", ...semaphores },
+  { name: "sync-semaphores", program: "sync", ...semaphores },
   { name: "memory", program: "memory", cases: memoryCases, mixes: false, goals: {} },
 ];

@@ -12,7 +12,7 @@
 
 import { createMemfd } from "@ipc/mmap";
 import { array, atomic, f64, struct, u32, u64, u8 } from "@ipc/mmap/struct";
-import { linesOf } from "../cli/bench/_wire.ts";
+import { startInC } from "./_in_c.ts";
 
 const RECORDS = 512;
 const TIMES = 200;
@@ -129,43 +129,10 @@ function measure(walk: () => void): number {
   return (performance.now() - began) * 1e6 / (TIMES * RECORDS);
 }
 
-/** The program in C, which measures the same. */
-interface Peer {
-  /** Nanoseconds for each record. */
-  ask(what: string): Promise<number>;
-  end(): Promise<void>;
-}
-
-/** Compiles and starts the program in C; `undefined`: there is no cc. */
-async function startC(folder: string): Promise<Peer | undefined> {
-  const source = new URL("./c/struct.c", import.meta.url).pathname;
-  try {
-    const args = ["-O2", "-Wall", "-o", `${folder}/struct`, source];
-    if (!(await new Deno.Command("cc", { args, stdin: "null" }).output()).success) return undefined;
-  } catch {
-    return undefined;
-  }
-  const process = new Deno.Command(`${folder}/struct`, { stdin: "piped", stdout: "piped" }).spawn();
-  const lines = linesOf(process.stdout)[Symbol.asyncIterator]();
-  const writer = process.stdin.getWriter();
-  await lines.next(); // it is ready
-  return {
-    async ask(what) {
-      await writer.write(new TextEncoder().encode(`${what} ${RECORDS} ${TIMES}\n`));
-      return JSON.parse((await lines.next()).value!).nanoseconds / (TIMES * RECORDS);
-    },
-    async end() {
-      await writer.close();
-      await lines.next(); // the end
-      await process.status;
-    },
-  };
-}
-
 if (import.meta.main) {
   const folder = await Deno.makeTempDir();
   try {
-    const c = await startC(folder);
+    const c = await startInC(folder, "struct");
     const best: { [what: string]: { [how: string]: number } } = {};
     for (let round = 0; round < ROUNDS; round++) {
       for (const [what, ways] of Object.entries(walks)) {
@@ -173,7 +140,8 @@ if (import.meta.main) {
         for (const [how, walk] of Object.entries(ways)) {
           own[how] = Math.min(own[how] ?? Infinity, measure(walk));
         }
-        if (c !== undefined && what in Record.fields) own.C = Math.min(own.C ?? Infinity, await c.ask(what));
+        if (c === undefined || !(what in Record.fields)) continue;
+        own.C = Math.min(own.C ?? Infinity, await c.ask(what, RECORDS, TIMES) / (TIMES * RECORDS));
       }
     }
     await c?.end();

@@ -1,17 +1,21 @@
 /*
  * The work of a channel over a byte stream, in plain C: what the library is measured against.
  *
- *   stream near pipe|fifo     starts its own far end, then obeys lines on standard input: TEST SIZE COUNT
- *   stream far IN OUT         the far end of a near end in another language, over two paths;
- *   stream far                or over the two descriptors that IPC_CHANNEL names, as in "3,4"
+ *   stream near pipe|fifo|unix|tcp    starts its own far end, then obeys lines on standard input: TEST SIZE COUNT
+ *   stream far IN OUT                 the far end of a near end in another language, over two paths;
+ *   stream far @NAME                  or over a unix socket with an abstract name;
+ *   stream far tcp:ADDRESS:PORT       or over TCP;
+ *   stream far                        or over the two descriptors that IPC_CHANNEL names, as in "3,4"
  *
  * A frame is its length, four bytes, and the payload. A small frame is one write; a long one is a writev.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include "frames.h"
+#include "sockets.h"
 
 enum { PREFIX = 4, CHUNK = 65536, SMALL = 4096 };
 
@@ -120,10 +124,57 @@ static void start_over_fifos(void) {
   rmdir(folder);
 }
 
+/* Each end of the pair is read and written. */
+static void start_over_sockets(int pair[2]) {
+  pid_t child = start_far_end(0);
+  in = out = pair[child ? 0 : 1];
+  close(pair[child ? 1 : 0]);
+  if (child) return;
+  far_end();
+  _exit(0);
+}
+
+static int no_delay(int fd) {
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int))) fail("setsockopt");
+  return fd;
+}
+
+static void start_over_tcp(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof address;
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), pair[2];
+  if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1)) fail("listen");
+  if (getsockname(listener, (struct sockaddr *)&address, &length)) fail("getsockname");
+  pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(pair[0], (struct sockaddr *)&address, length)) fail("connect");
+  if ((pair[1] = accept(listener, NULL, NULL)) < 0) fail("accept");
+  close(listener);
+  no_delay(pair[0]);
+  no_delay(pair[1]);
+  start_over_sockets(pair);
+}
+
+static int connect_tcp(const char *text) {
+  char host[32] = "";
+  unsigned port = 0;
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  if (sscanf(text, "tcp:%31[0-9.]:%u", host, &port) != 2 || !inet_aton(host, &address.sin_addr)) fail(text);
+  address.sin_port = htons(port);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(fd, (struct sockaddr *)&address, sizeof address)) fail("connect");
+  return no_delay(fd);
+}
+
 int main(int count, char **args) {
   if (count == 3 && !strcmp(args[1], "near")) {
+    int pair[2];
     if (!strcmp(args[2], "pipe")) start_over_pipes();
-    else start_over_fifos();
+    else if (!strcmp(args[2], "fifo")) start_over_fifos();
+    else if (!strcmp(args[2], "tcp")) start_over_tcp();
+    else {
+      make_pair(SOCK_STREAM, pair);
+      start_over_sockets(pair);
+    }
     near_end();
     close(out);
     while (wait(NULL) > 0) {}
@@ -131,6 +182,7 @@ int main(int count, char **args) {
   }
   if (count < 2 || strcmp(args[1], "far")) return 2;
   if (count == 4) open_both(args[2], args[3], 1);
+  else if (count == 3) in = out = *args[2] == '@' ? connect_unix(SOCK_STREAM, args[2]) : connect_tcp(args[2]);
   else {
     const char *channel = getenv("IPC_CHANNEL");
     if (!channel || sscanf(channel, "%d,%d", &in, &out) != 2) return 2;
