@@ -169,3 +169,22 @@ Deno.test({
 Deno.test("examples: sync_live_value", async () => {
   assertStringIncludes(await run("sync_live_value.ts"), "the heating is off");
 });
+
+Deno.test("examples: socket_restart, with no client refused", async () => {
+  assertStringIncludes(
+    await run("socket_restart.ts"),
+    "4 servers one after another, each answered; 0 clients were refused",
+  );
+});
+
+Deno.test("examples: socket_pass_file", async () => {
+  assertStringIncludes(await run("socket_pass_file.ts"), "words: 9");
+});
+
+Deno.test({
+  name: "examples: socket_python",
+  ignore: ignore("python3"),
+  fn: async () => {
+    assertStringIncludes(await run("socket_python.ts"), "{'sum': 6}");
+  },
+});
