@@ -13,6 +13,7 @@ import type { Semaphore } from "./semaphore.ts";
 import type { ObjectStatus } from "./stat.ts";
 import { findMechanism } from "./_mechanisms.ts";
 import * as fifo from "./_fifo.ts";
+import * as file from "./_file.ts";
 import * as mmap from "./_mmap.ts";
 import * as mq from "./_mq.ts";
 import * as sem from "./_sem.ts";
@@ -21,6 +22,12 @@ import * as stdio from "./_stdio.ts";
 import * as sysvMsg from "./_sysv_msg.ts";
 import * as sysvSem from "./_sysv_sem.ts";
 import * as sysvShm from "./_sysv_shm.ts";
+import * as tcp from "./_tcp.ts";
+import * as udp from "./_udp.ts";
+import * as unix from "./_unix.ts";
+import * as unixDgram from "./_unix_dgram.ts";
+import { listSockets } from "./_unix_status.ts";
+import * as webSocket from "./_web_socket.ts";
 
 /** An end, as its direction says. */
 export type End = Sender | Receiver | Channel;
@@ -54,6 +61,14 @@ export interface Survey {
 /** The driver of each scheme. */
 const drivers: Readonly<Record<string, Driver>> = {
   fifo,
+  file,
+  unix,
+  "unix-seqpacket": unix,
+  "unix-dgram": unixDgram,
+  tcp,
+  udp,
+  ws: webSocket,
+  wss: webSocket,
   stdio,
   "sysv-msg": sysvMsg,
   "sysv-sem": sysvSem,
@@ -72,7 +87,11 @@ export const surveys: Readonly<Record<string, Survey>> = {
   mq,
   sem,
   shm,
+  unix: { list: () => listSockets("unix") },
+  "unix-seqpacket": { list: () => listSockets("unix-seqpacket") },
+  "unix-dgram": { list: () => listSockets("unix-dgram") },
   fifo,
+  file,
   mmap,
 };
 

@@ -100,6 +100,31 @@ function mapsOf(pid: number): [path: string, permissions: string][] {
 
 const MAP = /^\S+ (\S{4}) \S+ \S+ \d+ +(\/.*)$/gm;
 
+/** The processes that have sockets open, by the numbers of these. Nothing is opened. */
+export function socketHolders(): Map<number, number[]> {
+  const found = new Map<number, number[]>();
+  for (const pid of numbersIn("/proc").sort((a, b) => a - b)) {
+    for (const fd of numbersIn(`/proc/${pid}/fd`)) {
+      const inode = socketAt(pid, fd);
+      if (inode === undefined) continue;
+      const holders = found.get(inode);
+      if (holders === undefined) found.set(inode, [pid]);
+      else if (holders.at(-1) !== pid) holders.push(pid);
+    }
+  }
+  return found;
+}
+
+/** The number of the socket at a descriptor; `undefined`: it is something else, or gone by now. */
+function socketAt(pid: number, fd: number): number | undefined {
+  try {
+    const found = /^socket:\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/${pid}/fd/${fd}`));
+    return found === null ? undefined : Number(found[1]);
+  } catch {
+    return undefined;
+  }
+}
+
 function namespaceOf(process: number | "self"): string {
   return Deno.readLinkSync(`/proc/${process}/ns/ipc`);
 }

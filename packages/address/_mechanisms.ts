@@ -22,6 +22,8 @@ export interface Mechanism {
   readonly keepsMessages?: boolean;
   /** Whether its objects lie in folders, and are not all in one place. */
   readonly inFolders?: boolean;
+  /** Whether all that follows the scheme is the object, with question marks and percent signs: a URL. */
+  readonly isUrl?: boolean;
   /** The options that its objects are created with. */
   readonly makes: readonly (keyof MakeOptions)[];
   /** The parameters behind the question mark. */
@@ -62,6 +64,36 @@ function integer(values: string, expected: string, least: number, most = Number.
   };
 }
 
+/** Says what is wrong with an address of the network. */
+function checkHost(form: string): (target: string) => string | undefined {
+  return (target) => {
+    const found = /^(?:\[[^\]]+\]|[^:\[\]]*):(\d{1,5})$/.exec(target);
+    if (found === null) return `it is a host and a port, such as ${form}`;
+    const port = Number(found[1]);
+    return port >= 1 && port <= 65_535 ? undefined : `a port is 1 to 65535, not ${port}`;
+  };
+}
+
+/** The most bytes of a unix socket's path, and of an abstract name: sun_path without its last. */
+const LONGEST_SOCKET = 107;
+
+/** Says what is wrong with the name of a unix socket. */
+function checkSocket(path: string): string | undefined {
+  if (path === "") return "it has no path";
+  if (path === "@") return "a name follows the @";
+  const { length } = new TextEncoder().encode(path.replace(/^@/, ""));
+  return length > LONGEST_SOCKET
+    ? `its path has ${length} bytes, the kernel takes ${LONGEST_SOCKET}; a relative one may be shorter`
+    : undefined;
+}
+
+/** Says what is wrong with the address of a WebSocket. */
+function checkUrl(target: string): string | undefined {
+  return /^\/\/[^/?#]/.test(target) && URL.canParse(`ws:${target}`)
+    ? undefined
+    : "it is a URL, such as ws://localhost:8000/path";
+}
+
 const framing = oneOf("length", "lines", "nul", "content-length", "raw");
 
 /** Whose objects are trusted besides one's own. */
@@ -70,6 +102,9 @@ const owner: Param = {
   expected: "a user's number, or any",
   accepts: (value) => value === "any" || user.accepts(value),
 };
+
+/** Who may be at the other end of a unix socket besides this user and root. */
+const allowUser = { "allow-user": owner } as const;
 
 /** The parameters by which System V objects are found, and trusted. */
 const systemV = {
@@ -113,6 +148,11 @@ function checkNamed(form: string, longest: number): (name: string) => string | u
   };
 }
 
+/** Whether a text is a moment, as ISO 8601 writes it. */
+function isTime(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}(T|$)/.test(text) && !Number.isNaN(Date.parse(text));
+}
+
 const NO_MEMORY_MESSAGES = "memory carries no messages: it is read and written";
 const NO_SEMAPHORE_MESSAGES = "semaphores carry no messages: they are acquired and released";
 
@@ -129,6 +169,112 @@ export const mechanisms: readonly Mechanism[] = [
     makes: ["mode"],
     params: { framing, "allow-writers": oneOf("group", "all"), "allow-owner": user },
     check: (path) => path === "" ? "it has no path" : undefined,
+  },
+  {
+    scheme: "file",
+    form: "file:/path",
+    summary: "durable log in files; ?framing=lines follows a text file",
+    directions: ["send", "receive"],
+    because: "who sends and receives gets its own messages back",
+    readsAhead: false,
+    keepsMessages: true,
+    inFolders: true,
+    makes: ["mode", "fsync", "segmentBytes", "retainBytes", "retainAge", "maxMessageSize"],
+    params: {
+      from: {
+        values: "start|end|N|TIME",
+        expected: "start, end, a number from 1, or a time like 2026-01-31T12:00Z",
+        accepts: (value) =>
+          ["start", "end"].includes(value) || integer("", "", 1).accepts(value) || isTime(value),
+      },
+      consumer: {
+        values: "NAME",
+        expected: 'letters, digits, ".", "_" and "-", the first no dot',
+        accepts: (value) => /^[\w-][\w.-]{0,254}$/.test(value),
+      },
+      framing: oneOf("lines", "nul", "content-length", "raw"),
+      "allow-owner": owner,
+    },
+    check: (path, { framing, from, consumer }) => {
+      if (path === "") return "it has no path";
+      if (framing === undefined) return undefined;
+      if (consumer !== undefined) return "?consumer= is for a log, and ?framing= for a text file";
+      return [undefined, "start", "end"].includes(from)
+        ? undefined
+        : "a text file is followed from its start or its end";
+    },
+  },
+  {
+    scheme: "unix",
+    form: "unix:/path",
+    summary: "unix socket, a stream of bytes; unix:@name has no file",
+    directions: ["both", "send", "receive"],
+    readsAhead: true,
+    makes: [],
+    params: { framing, ...allowUser },
+    check: checkSocket,
+  },
+  {
+    scheme: "unix-seqpacket",
+    form: "unix-seqpacket:/path",
+    summary: "unix socket, whole messages",
+    directions: ["both", "send", "receive"],
+    readsAhead: true,
+    makes: [],
+    params: allowUser,
+    check: checkSocket,
+  },
+  {
+    scheme: "unix-dgram",
+    form: "unix-dgram:/path",
+    summary: "unix socket, datagrams",
+    directions: ["both", "send", "receive"],
+    readsAhead: true,
+    makes: [],
+    params: allowUser,
+    check: checkSocket,
+  },
+  {
+    scheme: "tcp",
+    form: "tcp:host:port",
+    summary: "TCP connection; tcp::port listens everywhere",
+    directions: ["both", "send", "receive"],
+    readsAhead: true,
+    makes: [],
+    params: { framing },
+    check: checkHost("tcp:localhost:8000"),
+  },
+  {
+    scheme: "udp",
+    form: "udp:host:port",
+    summary: "UDP datagrams, which may be lost",
+    directions: ["both", "send", "receive"],
+    readsAhead: true,
+    makes: [],
+    params: {},
+    check: checkHost("udp:localhost:8000"),
+  },
+  {
+    scheme: "ws",
+    form: "ws://host:port/path",
+    summary: "WebSocket",
+    directions: ["both", "send", "receive"],
+    readsAhead: true,
+    isUrl: true,
+    makes: [],
+    params: {},
+    check: checkUrl,
+  },
+  {
+    scheme: "wss",
+    form: "wss://host/path",
+    summary: "WebSocket, encrypted",
+    directions: ["both", "send", "receive"],
+    readsAhead: true,
+    isUrl: true,
+    makes: [],
+    params: {},
+    check: checkUrl,
   },
   {
     scheme: "sysv-msg",

@@ -1,6 +1,6 @@
 /** `mmap:/path`: the driver of mapped files. */
 
-import { ERRNO, errnoError, NotSupportedError } from "@ipc/core";
+import { NotSupportedError } from "@ipc/core";
 import type { Mapping } from "@ipc/core/sys";
 import { MappedFile } from "@ipc/mmap";
 import { type Address, formatAddress } from "./address.ts";
@@ -8,6 +8,7 @@ import { AddressError } from "./address_error.ts";
 import type { MakeOptions } from "./make.ts";
 import type { OpenMemoryOptions } from "./memory.ts";
 import type { MappedFileStatus } from "./stat.ts";
+import { asked } from "./_asked.ts";
 import { mappedBelow, mappedBy } from "./_holders.ts";
 
 /** Creates a file of zeros, with room set aside for all of it. */
@@ -22,7 +23,7 @@ export function make({ text, target }: Address, { mode, size }: MakeOptions): Pr
 export function remove({ target }: Address): Promise<void> {
   return Promise.try(() => {
     look("remove", target, Deno.lstatSync);
-    asked("unlink", "remove", target, () => Deno.removeSync(target));
+    asked("unlink", ["remove", "file"], target, () => Deno.removeSync(target));
   });
 }
 
@@ -74,24 +75,7 @@ function statusOf(
 
 /** Looks at a file; throws where it is none. */
 function look(verb: string, path: string, stat: (path: string) => Deno.FileInfo): Deno.FileInfo {
-  const file = asked("stat", verb, path, () => stat(path));
+  const file = asked("stat", [verb, "file"], path, () => stat(path));
   if (file.isFile) return file;
   throw new NotSupportedError(`Cannot ${verb} "${path}": it is not a file`, { target: path });
-}
-
-/** Lets Deno ask the system, and tells its errors as our own. */
-function asked<T>(syscall: string, verb: string, path: string, ask: () => T): T {
-  try {
-    return ask();
-  } catch (error) {
-    const missing = error instanceof Deno.errors.NotFound;
-    if (!missing && !(error instanceof Deno.errors.PermissionDenied)) throw error;
-    const action = `${verb} file "${path}"`;
-    throw errnoError(missing ? ERRNO.ENOENT : ERRNO.EACCES, {
-      syscall,
-      action,
-      object: "file",
-      target: path,
-    });
-  }
 }

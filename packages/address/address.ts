@@ -5,9 +5,9 @@ import { AddressError } from "./address_error.ts";
 export interface Address {
   /** The address as it was given. */
   readonly text: string;
-  /** The mechanism: `"fifo"`, `"sysv-msg"`, `"stdio"`. */
+  /** The mechanism: `"fifo"`, `"unix"`, `"stdio"`. */
   readonly scheme: string;
-  /** The object: what stands between the colon and the question mark, percent-decoded. */
+  /** The object: what stands between the colon and the question mark, percent-decoded; of a URL all of it, as it is. */
   readonly target: string;
   /** What stands behind the question mark, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
@@ -41,8 +41,9 @@ export function parseAddress(text: string): Address {
     throw new AddressError(text, `there is no mechanism "${scheme}"; there are ${schemes()}`);
   }
 
-  const question = text.indexOf("?", colon);
-  const target = decode(text, text.slice(colon + 1, question < 0 ? undefined : question));
+  const question = mechanism.isUrl ? -1 : text.indexOf("?", colon);
+  const rest = text.slice(colon + 1, question < 0 ? undefined : question);
+  const target = mechanism.isUrl ? rest : decode(text, rest);
   // No prototype, so that a parameter called "constructor" is one like any other.
   const params: Record<string, string> = Object.create(null);
   const pairs = question < 0 ? [] : text.slice(question + 1).split("&").filter((pair) => pair !== "");
@@ -89,7 +90,8 @@ export function formatAddress(
   target: string,
   params: Readonly<Record<string, string>> = {},
 ): string {
-  const encode = (text: string) => text.replaceAll(/[%?]/g, encodeURIComponent);
+  const isUrl = findMechanism(scheme)?.isUrl === true;
+  const encode = (text: string) => isUrl ? text : text.replaceAll(/[%?]/g, encodeURIComponent);
   const query = Object.entries(params).map(([name, value]) =>
     `${encodeURIComponent(name)}=${encodeURIComponent(value)}`
   );

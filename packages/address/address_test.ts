@@ -30,7 +30,8 @@ Deno.test("parseAddress() takes an address apart and decodes it", () => {
   assertEquals(parseAddress(`sem:/${"ä".repeat(125)}`).target.length, 126);
 });
 
-const ALL = "fifo:, sysv-msg:, sysv-sem:, sysv-shm:, mq:, sem:, shm:, mmap:, stdio:";
+const ALL =
+  "fifo:, file:, unix:, unix-seqpacket:, unix-dgram:, tcp:, udp:, ws:, wss:, sysv-msg:, sysv-sem:, sysv-shm:, mq:, sem:, shm:, mmap:, stdio:";
 
 const wrong: [address: string, reason: string][] = [
   ["", "it is empty; an address is like fifo:/path"],
@@ -182,6 +183,14 @@ Deno.test("the types refuse a FIFO in both directions", () => {
 Deno.test("schemes tells what help shows", () => {
   assertEquals(schemes.map(({ form }) => form), [
     "fifo:/path",
+    "file:/path",
+    "unix:/path",
+    "unix-seqpacket:/path",
+    "unix-dgram:/path",
+    "tcp:host:port",
+    "udp:host:port",
+    "ws://host:port/path",
+    "wss://host/path",
     "sysv-msg:KEY",
     "sysv-sem:KEY",
     "sysv-shm:KEY",

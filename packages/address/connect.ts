@@ -9,14 +9,14 @@ export type Direction = "send" | "receive" | "both";
 export interface ConnectOptions extends WaitOptions {
   /** Which way messages go; both unless told, which not every mechanism can. */
   direction?: Direction | undefined;
-  /** A receiver stays open when the last sender leaves, for the next one; where senders come and go. */
+  /** A receiver stays open when the last sender leaves, for the next one; where senders come and go, as at a FIFO. */
   keepOpen?: boolean | undefined;
   /** The longest message in bytes, for streams of bytes; what has messages of its own has its own limit. */
   maxMessageSize?: number | undefined;
 }
 
 /** Addresses of mechanisms that go one way, known from their first letters. */
-export type OneWayAddress = `fifo:${string}` | `mq:${string}`;
+export type OneWayAddress = `fifo:${string}` | `file:${string}` | `mq:${string}`;
 
 /** Addresses of objects that carry no messages, known from their first letters. */
 export type ObjectAddress =

@@ -7,12 +7,12 @@ import { actionOf, type End } from "./_drivers.ts";
 export interface ListenOptions extends Omit<ConnectOptions, "keepOpen"> {
   /** Permissions of what is created, exact; 0o600 unless told. */
   mode?: number | undefined;
-  /** Removes on close what this call has created; what existed stays. */
+  /** Removes on close what this call has created; what existed stays. The path of a socket goes in any case. */
   removeOnClose?: boolean | undefined;
 }
 
 /**
- * Opens the sending end of an address and creates what is missing.
+ * Opens the sending end of an address and creates what is missing. At a socket it waits for the first who connects.
  *
  * @throws {AddressError} if the address cannot be read, or its mechanism does not send.
  * @throws {TimeoutError} if nobody came to the other end within `timeout`, where that is needed.
@@ -22,7 +22,8 @@ export function listen(
   options: ListenOptions & { direction: "send" },
 ): Promise<Sender>;
 /**
- * Opens the receiving end of an address, creates what is missing, and stays while senders come and go.
+ * Opens the receiving end of an address, creates what is missing, and stays while senders come and go. At a socket
+ * it has the messages of all who connect; one that is killed inside a message makes one receive throw.
  *
  * @example
  * ```ts
@@ -43,7 +44,10 @@ export function listen(
   address: string | Address,
   options: ListenOptions & { direction: "receive" },
 ): Promise<Receiver>;
-/** Opens a channel of both directions at an address and creates what is missing. */
+/**
+ * Opens a channel of both directions at an address and creates what is missing. At a socket it waits for the first who
+ * connects.
+ */
 export function listen<const A extends string>(
   address: TwoWayAddress<A> | Address,
   options?: ListenOptions & { direction?: "both" | undefined },

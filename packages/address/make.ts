@@ -1,3 +1,4 @@
+import type { FsyncPolicy } from "@ipc/file";
 import { type Address, parseAddress } from "./address.ts";
 import { AddressError } from "./address_error.ts";
 import { actionOf } from "./_drivers.ts";
@@ -11,8 +12,16 @@ export interface MakeOptions {
   maxBytes?: number | undefined;
   /** The most messages in a queue; the system's default unless told. */
   maxMessages?: number | undefined;
-  /** The longest message of a queue in bytes; the system's default unless told. */
+  /** The longest message of a queue or a log in bytes; the system's default, 16 MiB of a log, unless told. */
   maxMessageSize?: number | undefined;
+  /** When the records of a log are forced to the disk: before a send resolves, within a second, or when the kernel likes; `"interval"` unless told. */
+  fsync?: FsyncPolicy | undefined;
+  /** Bytes after which a log begins its next file, from 4096; 16 MiB unless told. */
+  segmentBytes?: number | undefined;
+  /** The most bytes of all files of a log together: the oldest go first; no limit unless told. */
+  retainBytes?: number | undefined;
+  /** How old the last record of a log's file may become before it goes, in milliseconds; no limit unless told. */
+  retainAge?: number | undefined;
   /** Bytes of memory, which has to be told; or the number of semaphores in a set, 1 unless told. */
   size?: number | undefined;
   /** The value that each semaphore begins with, or the value of each; 0 unless told. */
@@ -60,6 +69,10 @@ const NAMES: Readonly<Record<keyof MakeOptions, string>> = {
   maxBytes: "limit of bytes",
   maxMessages: "limit of messages",
   maxMessageSize: "longest message",
+  fsync: "fsync policy",
+  segmentBytes: "length of its files",
+  retainBytes: "bytes to be kept",
+  retainAge: "age to be kept",
   size: "size",
   initial: "initial value",
 };

@@ -10,11 +10,13 @@
 import type { SyncChannel } from "@ipc/core";
 import { Fifo, mkfifo } from "@ipc/fifo";
 import { parentChannel, spawnWithChannel } from "@ipc/pipe";
+import * as logs from "./_meetings/logs.ts";
 import { mappedFile, sharedMemory } from "./_meetings/mapped.ts";
 import * as memory from "./_meetings/memory.ts";
 import * as namedQueues from "./_meetings/named_queues.ts";
 import * as queues from "./_meetings/queues.ts";
 import * as semaphores from "./_meetings/semaphores.ts";
+import * as sockets from "./_meetings/sockets.ts";
 
 /** One mechanism. */
 export interface Meeting {
@@ -78,6 +80,10 @@ export const meetings: readonly Meeting[] = [
     },
     far: ([there, back]) => Fifo.openPair(there!, back!, { timeout: OPENING }),
   },
+  { name: "unix", ...sockets.unix("unix") },
+  { name: "unix-seqpacket", ...sockets.unix("unix-seqpacket") },
+  { name: "tcp", ...sockets.tcp },
+  { name: "file", endDetectable: false, ...logs },
   { name: "sysv-msg", endDetectable: false, ...queues },
   { name: "sysv-shm", ...memory },
   { name: "sysv-sem", ...semaphores },

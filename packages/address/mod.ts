@@ -1,5 +1,5 @@
 /**
- * Channels and other objects from addresses: `fifo:/run/in`, `mq:/jobs`, `sysv-msg:0x4d2`, `stdio:`.
+ * Channels and other objects from addresses: `fifo:/run/in`, `unix:/run/app.sock`, `mq:/jobs`, `stdio:`.
  *
  * {@linkcode connect} opens what exists at an address, {@linkcode listen} creates what is missing and stays
  * while others come and go; {@linkcode make}, {@linkcode remove} and {@linkcode stat} are about the object
@@ -10,6 +10,9 @@
  * | address | what |
  * |---|---|
  * | `fifo:/path` | a named pipe; `?framing=lines`, `raw` and others for foreign programs |
+ * | `file:/path` | a durable log; `?from=end` and others for the place, `?consumer=NAME` keeps it; `?framing=lines` follows a text file |
+ * | `unix:/path`, `unix:@name` | a unix socket; `unix-seqpacket:` and `unix-dgram:` for its other types |
+ * | `tcp:host:port`, `udp:host:port`, `ws://…` | the network |
  * | `sysv-msg:0x4d2` | a System V message queue; `?send=1&receive=2` for messages of a type |
  * | `sysv-sem:0x4d2` | a System V semaphore set; `?index=1` for another member than the first |
  * | `sysv-shm:0x4d2` | System V shared memory |

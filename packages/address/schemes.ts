@@ -15,6 +15,8 @@ export interface Scheme {
   readonly readsAhead: boolean;
   /** Whether messages stay in it when all ends are closed. */
   readonly keepsMessages: boolean;
+  /** Whether it has objects that are made, and stay until they are removed. */
+  readonly hasObjects: boolean;
   /** The parameters that may follow a question mark, by name, with what each can be. */
   readonly params: Readonly<Record<string, string>>;
 }
@@ -37,5 +39,6 @@ export const schemes: readonly Scheme[] = mechanisms.map(({ params, ...mechanism
   directions: mechanism.directions,
   readsAhead: mechanism.readsAhead,
   keepsMessages: mechanism.keepsMessages ?? false,
+  hasObjects: mechanism.makes.length > 0,
   params: Object.fromEntries(Object.entries(params).map(([name, { values }]) => [name, values])),
 }));

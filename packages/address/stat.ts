@@ -1,3 +1,4 @@
+import type { LogStatus } from "@ipc/file";
 import type { ListedObject, ListedSemaphore, ListedSharedMemory } from "@ipc/posix";
 import type { ListedMemory, MessageQueueStatus, SemaphoreSetStatus } from "@ipc/sysv";
 import { type Address, parseAddress } from "./address.ts";
@@ -112,6 +113,38 @@ export interface MappedFileStatus extends Addressed<"mmap"> {
   readonly holders: readonly number[];
 }
 
+/** What can be seen of a unix socket that listens, or of one that receives datagrams. */
+export interface SocketStatus extends Addressed<"unix" | "unix-seqpacket" | "unix-dgram"> {
+  /** Its path, or `@` and an abstract name. */
+  readonly path: string;
+  /** The owner's user id (st_uid); of an abstract name and of what cannot be looked at, neither owner nor mode are known. */
+  readonly uid?: number;
+  /** The owner's group id (st_gid). */
+  readonly gid?: number;
+  /** Permission bits (st_mode): who may write may connect. */
+  readonly mode?: number;
+  /** Whether a socket is there: otherwise the path is what a process that has ended left behind. */
+  readonly open: boolean;
+  /** Connections that were made there and are open, accepted or not; datagrams have none. */
+  readonly connections: number;
+  /** Ids of the processes that have it open, as far as this user may see. */
+  readonly holders: readonly number[];
+}
+
+/** What can be seen of a log. */
+export interface LogFileStatus extends Addressed<"file">, LogStatus {
+  /** Its path. */
+  readonly path: string;
+  /** The owner's user id (st_uid). */
+  readonly uid: number;
+  /** The owner's group id (st_gid). */
+  readonly gid: number;
+  /** Permission bits of its files (st_mode). */
+  readonly mode: number;
+  /** When something was appended last (st_mtime), where anything was. */
+  readonly modifyTime?: Date;
+}
+
 /** What can be seen of an object without disturbing those who use it; `type` tells which. */
 export type ObjectStatus =
   | FifoStatus
@@ -121,7 +154,9 @@ export type ObjectStatus =
   | NamedQueueStatus
   | NamedSemaphoreStatus
   | NamedMemoryStatus
-  | MappedFileStatus;
+  | MappedFileStatus
+  | SocketStatus
+  | LogFileStatus;
 
 /**
  * Looks at the object of an address and disturbs nobody who uses it. Looking for its users takes `--allow-all`;

@@ -1,7 +1,7 @@
 /** Addresses as verbs are given them, and what to do where there is nothing, or something that is not trusted. */
 
 import { type Address, formatAddress, parseAddress, type Scheme, schemes } from "@ipc/address";
-import { NotFoundError, UntrustedError } from "@ipc/core";
+import { IpcError, NotFoundError, UntrustedError } from "@ipc/core";
 import { AddressFailure, type Hint, UsageError } from "./_failure.ts";
 
 /** Reads an address. */
@@ -39,7 +39,9 @@ export function withParam(
 /** What to do about errors with an object; `orElse` where there is another way to create it. */
 export function advice(address: Address, orElse?: string): Hint {
   return (error) => {
-    if (error instanceof NotFoundError) {
+    const refused = error instanceof IpcError && error.code === "ECONNREFUSED";
+    if (error instanceof NotFoundError || refused) {
+      if (!schemeOf(address).hasObjects) return orElse && `nobody listens there; do it with --listen`;
       const proj = address.params.proj === undefined ? "" : `?proj=${address.params.proj}`;
       const create = `create it with "ipc make ${address.text.split("?")[0]}${proj}"`;
       return orElse === undefined ? create : `${create}, ${orElse}`;

@@ -12,6 +12,8 @@ const PARAMETERS = [
   `how messages are marked: ?framing=${schemes.find(({ params }) => params.framing)?.params.framing}`,
   "KEY is decimal, 0x or 0 octal; with ftok /path?proj=65; by its id ?id=42, as ls shows it",
   "types of messages: ?send=1&receive=2; their priority: ?priority=9; whom to trust: ?allow-owner=UID",
+  "of a log: ?from=start, end, a number or a time; ?consumer=NAME keeps the place and shares the work",
+  "who may be at the other end of a unix socket, besides this user and root: ?allow-user=UID or any",
 ];
 
 /** The help of the command. */

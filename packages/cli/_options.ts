@@ -57,6 +57,19 @@ export function size(value: string, text: string): Option<number | undefined> {
   });
 }
 
+/** One of a few words. */
+export function oneOf<const W extends string>(
+  value: string,
+  text: string,
+  words: readonly W[],
+): Option<W | undefined> {
+  return withValue(value, text, (given) => {
+    const word = words.find((word) => word === given);
+    if (word !== undefined) return word;
+    throw new UsageError(`"${given}" is none of ${words.join(", ")}`);
+  });
+}
+
 /** One whole number from 0, or several with commas between them. */
 export function integers(value: string, text: string): Option<number | number[] | undefined> {
   return withValue(value, text, (given) => {

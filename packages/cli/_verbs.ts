@@ -101,6 +101,24 @@ export const verbs: readonly VerbEntry[] = [
     load: () => import("./verbs/write.ts"),
   },
   {
+    name: "call",
+    operands: "ADDRESS METHOD [PARAMS]",
+    summary: "call a method of a service, and print what it answers",
+    load: () => import("./verbs/call.ts"),
+  },
+  {
+    name: "serve",
+    operands: "ADDRESS MODULE",
+    summary: "serve the functions that a module exports",
+    load: () => import("./verbs/serve.ts"),
+  },
+  {
+    name: "signal",
+    operands: "PID NAME [VALUE]",
+    summary: "send a signal to a process, with a number if wanted",
+    load: () => import("./verbs/signal.ts"),
+  },
+  {
     name: "bench",
     operands: "[MECHANISM…]",
     summary: "measure the mechanisms on this machine",

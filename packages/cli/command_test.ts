@@ -74,7 +74,8 @@ Deno.test("--version tells the version of the package", async () => {
 const KEY = "a key is decimal, 0x hexadecimal or 0 octal, and a path begins with / or ./";
 const ALL = schemes.map(({ scheme }) => `${scheme}:`).join(", ");
 
-const KINDS = "sysv-msg, sysv-sem, sysv-shm, mq, sem, shm, fifo, mmap";
+const KINDS =
+  "sysv-msg, sysv-sem, sysv-shm, mq, sem, shm, unix, unix-seqpacket, unix-dgram, fifo, file, mmap";
 
 const wrong: [args: string[], stderr: string][] = [
   [["rcv"], 'there is no verb "rcv"; did you mean "recv"?'],
@@ -153,7 +154,40 @@ const wrong: [args: string[], stderr: string][] = [
     'make mq:/a: "mq:" has no limit of bytes; it has mode, limit of messages and longest message',
   ],
   [["make", "sem:/a", "--initial", "1,2"], "make sem:/a: it is one semaphore, and begins with one value"],
+  [["recv", "unix-dgram:/a"], "recv unix-dgram:/a: datagrams are received by who listens there"],
+  [
+    ["send", "udp:localhost:9", "x", "--listen"],
+    'send udp:localhost:9: who listens for datagrams has nobody to send to; give direction: "receive"',
+  ],
+  [["send", "tcp:localhost", "x"], "send tcp:localhost: it is a host and a port, such as tcp:localhost:8000"],
+  [["recv", "ws:localhost"], "recv ws:localhost: it is a URL, such as ws://localhost:8000/path"],
+  [["make", "unix:/a"], 'make unix:/a: "unix:" has nothing to create'],
+  [["send", "file:/a?framing=lines", "x"], "send file:/a?framing=lines: a text file is only followed"],
+  [["make", "file:/a", "--fsync", "now"], 'make: --fsync: "now" is none of always, interval, never'],
+  [
+    ["make", "file:/a", "--initial", "1"],
+    'make file:/a: "file:" has no initial value; it has mode, fsync policy, length of its files, bytes to be kept, ' +
+    "age to be kept and longest message",
+  ],
   [["ls", "fifo"], 'ls fifo: where? "fifo:/run" has those below /run'],
+  [["signal", "1x", "TERM"], 'signal: PID is "1x", and must be a whole number from 1'],
+  [["signal", "0", "TERM"], 'signal: PID is "0", and must be a whole number from 1'],
+  [
+    ["signal", "4711", "TREM"],
+    'signal: there is no signal "TREM"; they are HUP to SYS, and RTMIN to RTMIN+30',
+  ],
+  [
+    ["signal", "4711", "SIGUSR1"],
+    "signal: USR1 is not sent: a Deno would open its inspector to every local user; use USR2",
+  ],
+  [
+    ["signal", "4711", "10"],
+    "signal: USR1 is not sent: a Deno would open its inspector to every local user; use USR2",
+  ],
+  [
+    ["signal", "4711", "HUP", "4294967296"],
+    'signal: VALUE is "4294967296", and must be a whole number of 32 bits',
+  ],
   [["limits", "x"], 'limits: "x" is one too many; usage: ipc limits'],
 ];
 

@@ -3,7 +3,7 @@
  * `alone NAME FOLDER` starts one that opens only when the near end has gone.
  */
 
-import { RemovedError } from "@ipc/core";
+import { IpcError, RemovedError } from "@ipc/core";
 import { meetings } from "../meeting.ts";
 
 if (import.meta.main) {
@@ -34,7 +34,11 @@ if (import.meta.main) {
       console.log("late");
       while (Deno.ppid === parent) await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    const channel = await mechanism.far(rest);
+    const channel = await Promise.try(() => mechanism.far(rest)).catch((error) => {
+      // Nobody listens any more.
+      if (end === "late" && error instanceof IpcError && error.code === "ECONNREFUSED") Deno.exit(0);
+      throw error;
+    });
     try {
       // The far end must not be alone in waiting: its pid is the first answer.
       for await (const message of channel) await channel.send(message);

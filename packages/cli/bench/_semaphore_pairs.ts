@@ -1,6 +1,7 @@
 /** Two semaphores between two processes: what one end gives the other takes. */
 
-import { Semaphore } from "@ipc/posix";
+import { Semaphore, SharedMemory } from "@ipc/posix";
+import { Semaphore as SemaphoreInMemory } from "@ipc/sync";
 import { IPC_PRIVATE, SemaphoreSet } from "@ipc/sysv";
 
 /** A semaphore, as far as it is measured. */
@@ -58,7 +59,27 @@ export const pairs: readonly SemaphorePair[] = [
     },
     open: (names) => both(names.map((name) => Semaphore.open(name))),
   },
+  {
+    name: "sync-semaphores",
+    make() {
+      const name = `/ipc-bench-${crypto.randomUUID()}`;
+      const memory = SharedMemory.create(name, 4096, { unlinkOnClose: true });
+      const made = OFFSETS.map((offset) => SemaphoreInMemory.initialize(memory, offset));
+      return { ...inMemory(memory, made), args: [name], met: () => memory.unlink() };
+    },
+    open([name]) {
+      const memory = SharedMemory.open(name!);
+      return inMemory(memory, OFFSETS.map((offset) => SemaphoreInMemory.at(memory, offset)));
+    },
+  },
 ];
+
+/** Each in a cache line of its own. */
+const OFFSETS = [0, 64];
+
+function inMemory(memory: SharedMemory, [there, back]: readonly SemaphoreInMemory[]): Both {
+  return { there: there!, back: back!, [Symbol.dispose]: () => memory.close() };
+}
 
 function members(set: SemaphoreSet): Both {
   return { there: set.at(0), back: set.at(1), [Symbol.dispose]: () => set.close() };

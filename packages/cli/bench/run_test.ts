@@ -79,7 +79,7 @@ Deno.test("run: what is too long for a mechanism is left out", async () => {
   assertEquals(report.missing.filter(({ what }) => what !== "pinned to one CPU"), []);
 });
 
-for (const name of ["sysv-semaphores", "posix-semaphores"]) {
+for (const name of ["sysv-semaphores", "posix-semaphores", "sync-semaphores"]) {
   Deno.test(`run: ${name} are measured, and nothing else of them`, async () => {
     const report = await run({ ...tiny, contestants: [ownContestant(name)] });
     const cases = new Set(report.results.map(({ chart, name }) => `${chart} ${name}`));

@@ -15,7 +15,7 @@ const GRACE = 1000;
 export default verb({
   text: [
     "Carries every message of FROM to TO, until the last sender has left or a signal comes; then TO is ended. " +
-    "A queue knows nothing of its senders: from there it goes on until a signal. How many messages they were, and " +
+    "A queue or a log knows nothing of its senders: from there it goes on until a signal. How many messages they were, and " +
     "how fast, is shown on a terminal.",
     "Only bytes are carried, not types and priorities. A message that TO can never take, because it is too long " +
     "there, is lost, and ends the bridge with an error.",
@@ -29,6 +29,7 @@ export default verb({
     ["ipc bridge fifo:/run/in fifo:/run/out", "from one FIFO into another"],
     ["ipc bridge stdio: fifo:/run/in < jobs.txt", "each line of a file is a message"],
     ["ipc bridge 'fifo:/run/in?framing=lines' fifo:/run/jobs --follow", "what shells write, as messages"],
+    ["ipc bridge fifo:/run/in tcp:host:9000", "from a FIFO to another machine"],
     ["ipc bridge 'sysv-msg:0x4d2?receive=7' stdio:", "messages of type 7, a line each"],
   ],
   async run({ operands, options, io }) {

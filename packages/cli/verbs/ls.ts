@@ -10,14 +10,16 @@ import { verb } from "../_verb.ts";
 
 export default verb({
   text: [
-    "KIND is sysv-msg, sysv-sem, sysv-shm, mq, sem or shm; fifo:FOLDER for the FIFOs below a folder, mmap:FOLDER for " +
-    "the files there that somebody has mapped and shares. Without any it is all that needs no folder; POSIX queues " +
-    "are in it where their file system is mounted, and ls mq says how. Everybody's objects are listed, and nobody is disturbed. The addresses are those that the " +
-    "other verbs take; stat tells all there is to see of one.",
+    "KIND is sysv-msg, sysv-sem, sysv-shm, mq, sem or shm; unix, unix-seqpacket or unix-dgram for the sockets that can " +
+    "be connected or sent to; fifo:FOLDER for the FIFOs below a folder, file:FOLDER for the logs, mmap:FOLDER for the " +
+    "files there that somebody has mapped and shares. Without any it is all that needs no folder; POSIX queues are in " +
+    "it where their file system is mounted, and ls mq says how. Everybody's objects are listed, and nobody is " +
+    "disturbed. The addresses are those that the other verbs take; stat tells all there is to see of one.",
   ],
   options: { json: flag("print an object for each, one a line, with plain numbers") },
   examples: [
     ["ipc ls", "everything"],
+    ["ipc ls unix", "who listens at which unix socket"],
     ["ipc ls shm fifo:/run", "POSIX memory, and the FIFOs below /run"],
     [
       "ipc ls sysv-shm --json | jq -r 'select(.attachCount == 0).address' | xargs ipc rm",
@@ -46,8 +48,8 @@ function cells(status: ObjectStatus): string[] {
     // A path may have control characters in it, and this goes to a terminal.
     status.address.replace(/\p{Cc}/gu, "?"),
     "id" in status ? String(status.id) : "",
-    userName(status.uid),
-    status.mode.toString(8).padStart(4, "0"),
+    status.uid === undefined ? "" : userName(status.uid),
+    status.mode === undefined ? "" : status.mode.toString(8).padStart(4, "0"),
     contents(status).filter((part) => part !== "").join(", "),
     lastUse(status),
   ];
@@ -86,6 +88,19 @@ function contents(status: ObjectStatus): string[] {
       return [status.value === undefined ? "" : count(status.value, "unit")];
     case "shm":
       return [bytes(status.size)];
+    case "unix":
+    case "unix-seqpacket":
+      return [count(status.connections, "connection"), ...status.holders.slice(0, 1).map(processName)];
+    case "unix-dgram":
+      return status.holders.slice(0, 1).map(processName);
+    case "file": {
+      const { first, last, bytes: inAll, consumers } = status;
+      return [
+        count(last - first + 1, "message"),
+        bytes(inAll),
+        consumers.length === 0 ? "" : count(consumers.length, "consumer"),
+      ];
+    }
     case "mmap":
       return [bytes(status.size), `mapped by ${processes(status.holders.length)}`];
   }
@@ -110,6 +125,7 @@ function lastUse(status: ObjectStatus): string {
       return used(lastDetachTime > lastAttachTime ? lastDetachTime : lastAttachTime, lastPid);
     }
     case "mmap":
+    case "file":
       return used(status.modifyTime);
     default:
       return "";

@@ -15,6 +15,8 @@ const MOST_AT_ONCE = 256;
 /** A message, and what its mechanism tells of it. */
 interface Message {
   readonly data: Bytes;
+  /** Says that it was used, where the mechanism wants to know. */
+  acknowledge?(): void;
   readonly [more: string]: unknown;
 }
 
@@ -34,9 +36,12 @@ interface Telling extends Receiver {
 export default verb({
   text: [
     "Prints one message, as the bytes that it has, and a newline. With --json each message is an object on a " +
-    'line of its own: "data" where it is UTF-8, else "base64", and its "type" where messages have one.',
-    "A FIFO is a stream: what was sent behind the last message that you ask for is lost when you leave, so take " +
-    "as many as you need with one command. A queue keeps what you do not take.",
+    'line of its own: "data" where it is UTF-8, else "base64", and its "type", "priority", "sequence", "from" or other things that are ' +
+    "known of it.",
+    "A FIFO is a stream, and so is a socket: what was sent behind the last message that you ask for is lost when you " +
+    "leave, so take as many as you need with one command. A queue keeps what you do not take. A log keeps all, and " +
+    "with ?consumer=NAME the place: a message comes again unless it was printed.",
+    "At a socket, --listen receives from all who connect; without, it connects and receives what the other end sends.",
   ],
   options: {
     count: integer("N", "take N messages", 1),
@@ -55,6 +60,12 @@ export default verb({
     ["ipc recv sysv-msg:0x4d2 --at-most 5 --timeout 0", "the most urgent job, if there is one"],
     ["ipc recv mq:/jobs --json", "the most urgent message of a POSIX queue, with its priority"],
     ["ipc recv 'fifo:/run/in?framing=lines' --follow", "what shells write: echo hello > /run/in"],
+    ["ipc recv tcp:localhost:9000 --listen --follow", "the messages of all who connect"],
+    ["ipc recv 'file:/var/lib/jobs?consumer=mail'", "the next job of a log, once each"],
+    [
+      "ipc recv 'file:/var/log/syslog?framing=lines' --follow",
+      "what is appended to a text file, as tail -F does",
+    ],
   ],
   async run({ operands, options, io }) {
     const { count, follow, json, timeout, listen } = options;
@@ -68,7 +79,9 @@ export default verb({
     const print = json ? asJson : options["no-newline"] ? asBytes : asLine;
     const wait = { timeout, signal: io.signal };
     const receiver = await openReceiver(address, { listen, follow, ...wait });
-    const next = (selects || json) && "receiveMessage" in receiver
+    // A member of a consumer says of each message that it was printed.
+    const tells = selects || json || "consumer" in address.params;
+    const next = tells && "receiveMessage" in receiver
       ? (max: number) => receiveTelling(receiver as Telling, max, selection, wait)
       : async (max: number) => asMessages(await receiver.receiveBatch({ ...wait, max }));
     const rest = async (max: number) => asMessages(await arrived(address, receiver, max));
@@ -128,6 +141,7 @@ async function take(
     const pieces: Uint8Array[] = [];
     for (const message of batch) print(message, pieces);
     await io.stdout.write(joined(pieces));
+    for (const message of batch) message.acknowledge?.();
     taken += batch.length;
   };
   try {

@@ -12,7 +12,8 @@ export default verb({
     "Each MESSAGE is sent as one message. Without any, standard input is one message, or with --lines each line " +
     "of it. Input may be any bytes.",
     "It ends when the system has all messages. A FIFO has them when somebody receives; a queue has room for some, " +
-    "and keeps them until somebody takes them, also a queue that --listen has created.",
+    "and keeps them until somebody takes them, also a queue that --listen has created. A log keeps all of them. At a " +
+    "socket, --listen waits for one who connects, and sends to that.",
   ],
   options: {
     lines: flag("each line of standard input is a message"),
@@ -26,6 +27,8 @@ export default verb({
     ["journalctl -f | ipc send fifo:/run/log --lines", "one message a line, for as long as they come"],
     ["ipc send sysv-msg:0x4d2 job --type 7", "a message of type 7 into a System V queue"],
     ["ipc send mq:/jobs fire --priority 9", "into a POSIX queue, before what is less urgent"],
+    ["ipc send file:/var/lib/jobs job", "to the end of a log, for who receives some day"],
+    ["ipc send 'unix:/run/app.sock?framing=lines' status", "a line to whoever listens at a socket"],
     [
       "ipc send 'fifo:/run/in?framing=raw' < photo.jpg",
       "plain bytes, for a program that knows nothing of messages",

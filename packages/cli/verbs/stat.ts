@@ -1,4 +1,4 @@
-import { type ObjectStatus, stat } from "@ipc/address";
+import { type LogFileStatus, type ObjectStatus, stat } from "@ipc/address";
 import { formatKey, IPC_PRIVATE, type Key } from "@ipc/core";
 import { advice, readAddress } from "../_address.ts";
 import { about } from "../_failure.ts";
@@ -13,11 +13,12 @@ import { verb } from "../_verb.ts";
 export default verb({
   text: [
     "Nobody who uses the object is disturbed. Readers and writers are the processes that have it open, holders " +
-    "those that have it mapped, as far as this user may see.",
+    "those that have it mapped or, of a socket, open, as far as this user may see.",
   ],
   options: { json: flag("print one object, with plain numbers") },
   examples: [
     ["ipc stat sysv-sem:0x4d2", "for people"],
+    ["ipc stat unix:/run/app.sock", "who listens there, and how many are connected"],
     ["ipc stat fifo:/run/in --json | jq .available", "bytes that wait"],
   ],
   async run({ operands, options, io }) {
@@ -37,10 +38,13 @@ function inWords(status: ObjectStatus, output: Output): string {
   });
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = [bold(address), ...rows.map(([name, shown]) => `  ${dim(name.padEnd(width))}  ${shown}`)];
+  const consumers = status.type === "file" && status.consumers.length > 0
+    ? `\n${consumersTable(status.consumers, output)}`
+    : "";
   const members = status.type === "sysv-sem" && status.members !== undefined
     ? `\n${membersTable(status.members, output)}`
     : "";
-  return `${lines.join("\n")}\n${members}`;
+  return `${lines.join("\n")}\n${members}${consumers}`;
 }
 
 type Properties = Readonly<Record<string, unknown>>;
@@ -54,12 +58,15 @@ const PARTS: Readonly<Record<string, string>> = {
 /** What is counted in bytes. */
 const BYTES = ["available", "bytes", "size", "resident", "swapped", "maxMessageSize"];
 
+/** What has a table of its own. */
+const TABLES = ["members", "consumers"];
+
 /** A value in words; `undefined`: it is not shown, or beside another. */
 function show(name: string, value: unknown, all: Properties): string | undefined {
   if (name === "mode") {
     return `${(value as number).toString(8).padStart(4, "0")}  ${letters(value as number)}`;
   }
-  if (name === "id" || name === "inode") return String(value);
+  if (["id", "inode", "first", "last"].includes(name)) return String(value);
   if (name === "key") return value === IPC_PRIVATE ? "private" : formatKey(value as Key);
   if (/uid$/i.test(name)) return `${userName(value as number)} (${value})`;
   if (/gid$/i.test(name)) return `${groupName(value as number)} (${value})`;
@@ -77,12 +84,19 @@ function show(name: string, value: unknown, all: Properties): string | undefined
     case "boolean":
       return value ? "yes" : "no";
   }
-  if (Array.isArray(value) && name !== "members") return value.map(processName).join(", ") || "none";
+  if (Array.isArray(value) && !TABLES.includes(name)) return value.map(processName).join(", ") || "none";
   return undefined;
 }
 
 function partOf(whole: string): string {
   return Object.keys(PARTS).find((name) => PARTS[name] === whole)!;
+}
+
+function consumersTable(consumers: LogFileStatus["consumers"], output: Output): string {
+  const rows = consumers.map(({ name, position, waiting, out }) => {
+    return [name, String(position), count(waiting), count(out)];
+  });
+  return table(output, ["consumer", "position", "waiting", "out"], rows, ["position", "waiting", "out"]);
 }
 
 function membersTable(members: readonly object[], output: Output): string {
