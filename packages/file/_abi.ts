@@ -18,9 +18,9 @@ export const IN_MOVED_FROM = 0x40;
 export const IN_MOVED_TO = 0x80;
 export const IN_CREATE = 0x100;
 export const IN_DELETE = 0x200;
-export const IN_DELETE_SELF = 0x400;
-export const IN_MOVE_SELF = 0x800;
 export const IN_Q_OVERFLOW = 0x4000;
+export const IN_IGNORED = 0x8000;
+export const IN_MASK_ADD = 0x2000_0000;
 /** `struct inotify_event`; a name of `len` bytes follows. */
 export const inotifyEvent = { size: 16, wd: 0, mask: 4, len: 12 } as const;
 

@@ -1,13 +1,14 @@
 /** Appending records to the segments of a log, whole or not at all. */
 
-import { DecodeError, ERRNO, IpcError } from "@ipc/core";
+import { DecodeError, ERRNO, IpcError, RemovedError } from "@ipc/core";
 import type { Sink } from "@ipc/core/base";
-import { check, errno, failure, type OwnedFd, stat } from "@ipc/core/sys";
+import { failure, type OwnedFd, stat } from "@ipc/core/sys";
+import { attempt, must } from "./_call.ts";
 import { libc } from "./_libc.ts";
-import { firstUnread } from "./_consumer_state.ts";
-import type { LogDirectory } from "./_log_directory.ts";
+import { cutConsumers, firstUnread } from "./_consumer_state.ts";
+import { activeSegment, type LogDirectory, setActiveSegment } from "./_log_directory.ts";
 import { tryLockRange, unlockRange } from "./_range_lock.ts";
-import { HEADER, writeHeader, writeRecord } from "./_record.ts";
+import { HEADER, lengthAt, writeHeader, writeRecord } from "./_record.ts";
 import { Retry } from "./_retry.ts";
 import { scan } from "./_segment_scan.ts";
 
@@ -17,7 +18,6 @@ const CHUNK = 256 * 1024;
 const APPENDING = { offset: 0, length: 1 } as const;
 
 const chunk = new Uint8Array(CHUNK);
-const active = new BigUint64Array(1);
 
 /** A {@linkcode Sink} that appends to a log. */
 export class AppendSink implements Sink {
@@ -31,14 +31,14 @@ export class AppendSink implements Sink {
   /** Where the next record goes, and its sequence. */
   #end = 0;
   #next = 1;
-  /** Whether records were written that may not be on the disk yet. */
-  dirty = false;
+  /** Whether records were written to the segment that may not be on the disk yet. */
+  #dirty = false;
 
   /** Takes the directory over, and closes it if that fails. */
   constructor(directory: LogDirectory) {
     this.#directory = directory;
     try {
-      this.#lock = directory.openLock();
+      this.#lock = directory.openLock("write");
     } catch (error) {
       directory.close();
       throw error;
@@ -95,8 +95,9 @@ export class AppendSink implements Sink {
   exclusively<T>(action: () => T): T {
     while (!tryLockRange(this.#lock.fd, APPENDING, false, this.#directory.path)) this.#retry.block(undefined);
     try {
+      this.#checkThere();
       // No segment: whoever appends next looks which is the last.
-      this.#setActive(0);
+      setActiveSegment(this.#lock.fd, 0, this.#directory.path);
       return action();
     } finally {
       unlockRange(this.#lock.fd, APPENDING);
@@ -105,19 +106,20 @@ export class AppendSink implements Sink {
 
   /** Forces what was written to the disk, blocking this thread. */
   flush(): void {
-    if (!this.dirty || this.#segment === undefined) return;
-    this.dirty = false;
-    check(libc.fdatasync(this.#segment.fd), "fdatasync", "flush log", this.#directory.path);
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    const { fd } = this.#segment!;
+    must(() => libc.fdatasync(fd), "fdatasync", "flush log", this.#directory.path);
   }
 
   /** Forces what was written to the disk, on a thread of the pool. */
   async flushAside(): Promise<void> {
-    if (!this.dirty || this.#segment === undefined) return;
-    this.dirty = false;
-    // A descriptor of its own, for the segment may be rolled or the log closed meanwhile.
+    if (!this.#dirty) return;
+    // A descriptor of its own, for the segment may be left or the log closed meanwhile.
     using segment = this.#directory.openSegment(this.#first, "write");
-    if (segment === undefined) return;
-    if (await libc.fdatasync_parked(segment.fd) === 0) return;
+    this.#dirty = false;
+    // None: it was dropped meanwhile, with what it held.
+    if (segment === undefined || await libc.fdatasync_parked(segment.fd) === 0) return;
     // The kernel tells of a failure once: asking again would be told that all is well.
     throw new IpcError(`Cannot flush log "${this.#directory.path}": the disk did not take it`, {
       code: "EIO",
@@ -129,22 +131,32 @@ export class AppendSink implements Sink {
 
   end(): void {}
 
+  /** Flushes, unless the policy is `"never"`, and gives all back. */
   close(): void {
-    this.#segment?.close();
-    this.#lock.close();
-    this.#directory.close();
+    try {
+      this.#leave();
+    } finally {
+      this.#lock.close();
+      this.#directory.close();
+    }
   }
 
-  /** Forgets what it knows of the segments. */
-  #forget(): void {
-    this.#segment?.close();
-    this.#segment = undefined;
+  /** Lets go of the segment; what was written there is on the disk first, as far as the policy says. */
+  #leave(): void {
+    const segment = this.#segment;
+    try {
+      if (this.#directory.settings.fsync !== "never") this.flush();
+    } finally {
+      this.#dirty = false;
+      this.#segment = undefined;
+      segment?.close();
+    }
   }
 
   /** Writes records until the chunk or the segment is full; returns the first that it did not. */
   #append(messages: readonly Uint8Array[], from: number): number {
     const { segmentBytes, salt } = this.#directory.settings;
-    const time = performance.timeOrigin + performance.now();
+    const time = Date.now();
     let length = 0;
     let after = from;
     do {
@@ -154,69 +166,79 @@ export class AppendSink implements Sink {
       length = writeRecord(chunk, length, this.#next + after - from, time, message, salt);
       after++;
     } while (after < messages.length);
-    if (after > from) this.#write([chunk.subarray(0, length)]);
-    else {
-      const message = messages[after++]!;
-      writeHeader(chunk, 0, this.#next, time, message, salt);
-      this.#write([chunk.subarray(0, HEADER), message]);
-    }
-    this.#next += after - from;
-    return after;
+    if (after > from) return from + this.#write([chunk.subarray(0, length)]);
+    const message = messages[after]!;
+    writeHeader(chunk, 0, this.#next, time, message, salt);
+    return from + this.#write([chunk.subarray(0, HEADER), message]);
   }
 
-  /** Writes pieces behind the last record, all of them or none. */
-  #write(pieces: Uint8Array[]): void {
+  /** Writes pieces behind the last record; returns how many records are whole. Throws if none is: nothing stays of it. */
+  #write(pieces: readonly Uint8Array[]): number {
     const { fd } = this.#segment!;
-    const { path } = this.#directory;
     let end = this.#end;
+    let failed = 0;
     for (let piece of pieces) {
-      while (piece.length > 0) {
-        const count = libc.pwrite(fd, piece, BigInt(piece.length), BigInt(end));
-        if (count === -1) {
-          const code = errno();
-          if (code === ERRNO.EINTR) continue;
-          // Nobody may find half of it.
-          libc.ftruncate(fd, BigInt(this.#end));
-          throw failure(code, "pwrite", "append to log", path);
+      while (piece.length > 0 && failed === 0) {
+        const count = attempt(() => libc.pwrite(fd, piece, BigInt(piece.length), BigInt(end)));
+        if (count < 0) failed = -count;
+        else {
+          end += count;
+          piece = piece.subarray(count);
         }
-        end += count;
-        piece = piece.subarray(count);
       }
     }
-    this.#end = end;
-    this.dirty = true;
+    const written = end - this.#end;
+    let records = 0;
+    // Whoever reads may have had those that are whole: they stay.
+    for (let at = 0, size; at + HEADER <= written; at += size, records++) {
+      size = HEADER + lengthAt(pieces[0]!, at);
+      if (at + size > written) break;
+      this.#end += size;
+    }
+    this.#next += records;
+    if (records > 0) this.#dirty = true;
+    if (failed === 0) return records;
+    // Nobody may find half of a record.
+    attempt(() => libc.ftruncate(fd, BigInt(this.#end)));
+    if (records === 0) throw failure(failed, "pwrite", "append to log", this.#directory.path);
+    return records;
   }
 
   /** Learns what others have appended; cuts what one that died has left. */
   #catchUp(): void {
-    if (this.#segment !== undefined && this.#activeIs(this.#first)) {
-      const { size } = stat(this.#segment.fd);
-      if (size === this.#end) return;
-      if (size > this.#end) return this.#look(this.#end, this.#next);
+    if (this.#segment !== undefined && activeSegment(this.#lock.fd) === this.#first) {
+      const { size, nlink } = stat(this.#segment.fd);
+      if (nlink > 0) {
+        if (size === this.#end) return;
+        if (size > this.#end) return this.#look(this.#end, this.#next);
+      }
     }
-    this.#forget();
-    const segments = this.#directory.segments();
-    this.#open(segments.at(-1) ?? 1);
+    this.#leave();
+    this.#checkThere();
+    this.#open(this.#directory.segments().at(-1) ?? 1);
+    cutConsumers(this.#directory, this.#next);
   }
 
-  /** Whether the segment that the last writer appended to is this one. */
-  #activeIs(first: number): boolean {
-    active[0] = 0n;
-    libc.pread(this.#lock.fd, active, 8n, 0n);
-    return Number(active[0]) === first;
-  }
-
-  #setActive(first: number): void {
-    active[0] = BigInt(first);
-    libc.pwrite(this.#lock.fd, active, 8n, 0n);
+  /** A log that was removed takes no records: nobody would find them. */
+  #checkThere(): void {
+    if (stat(this.#lock.fd).nlink > 0) return;
+    const { path } = this.#directory;
+    throw new RemovedError(`Cannot append to log "${path}": it was removed`, { target: path });
   }
 
   #open(first: number): void {
+    // Before it is there: a writer that knew the one before must not append to that any more.
+    setActiveSegment(this.#lock.fd, first, this.#directory.path);
     this.#segment = this.#directory.createSegment(first);
     this.#first = first;
-    this.#setActive(first);
-    this.#look(0, first);
-    if (this.#end === 0 && this.#directory.settings.fsync !== "never") this.#directory.sync();
+    try {
+      this.#look(0, first);
+      if (this.#end === 0 && this.#directory.settings.fsync !== "never") this.#directory.sync();
+    } catch (error) {
+      // The next one begins with all of this again.
+      this.#leave();
+      throw error;
+    }
   }
 
   #look(at: number, sequence: number): void {
@@ -224,7 +246,7 @@ export class AppendSink implements Sink {
     const { path, settings } = this.#directory;
     const { end, next, rest, resumes } = scan(fd, at, sequence, settings, path);
     if (resumes !== undefined) {
-      this.#forget();
+      this.#leave();
       throw new DecodeError(
         `Cannot append to log "${path}": record ${next} is damaged, and others follow it`,
         undefined,
@@ -236,14 +258,12 @@ export class AppendSink implements Sink {
     }
     this.#end = end;
     this.#next = next;
-    if (rest > 0) check(libc.ftruncate(fd, BigInt(end)), "ftruncate", "cut the torn end of log", path);
+    if (rest > 0) must(() => libc.ftruncate(fd, BigInt(end)), "ftruncate", "cut the torn end of log", path);
   }
 
   /** Begins the next segment, and drops what is not to be retained. */
   #roll(): void {
-    this.flush();
-    this.#segment!.close();
-    this.#segment = undefined;
+    this.#leave();
     this.#open(this.#next);
     this.#drop();
   }

@@ -1,6 +1,6 @@
 /** Records that one member of a group gets: each goes to one of them, and back when that one dies. */
 
-import { type Bytes, RemovedError } from "@ipc/core";
+import { type Bytes, IpcError } from "@ipc/core";
 import type { Source } from "@ipc/core/base";
 import type { ConsumerState } from "./_consumer_state.ts";
 import type { LogRecord, RecordSource } from "./_record_source.ts";
@@ -17,6 +17,10 @@ export class ConsumerSource implements Source<Bytes> {
   /** What was given out to be acknowledged with the next call. */
   #given: number[] = [];
   #othersHave = false;
+  /** An error that came behind messages of a batch. */
+  #error: { error: unknown } | undefined;
+  /** Wakes the receive that waits. */
+  #wake: (() => void) | undefined;
 
   constructor(records: RecordSource, state: ConsumerState, durable: boolean) {
     this.#records = records;
@@ -29,7 +33,8 @@ export class ConsumerSource implements Source<Bytes> {
   }
 
   takeMany(max: number = 1024): Bytes[] | undefined {
-    for (const sequence of this.#given.splice(0)) this.acknowledge(sequence);
+    this.#state.acknowledge(this.#given, this.#durable);
+    this.#given = [];
     const batch: Bytes[] = [];
     while (batch.length < max) {
       const record = this.#takeOr(batch);
@@ -44,27 +49,32 @@ export class ConsumerSource implements Source<Bytes> {
   takeRecord(): LogRecord | undefined {
     for (;;) {
       const due = this.#isReady() ? this.#records.next : undefined;
-      const { sequence, othersHave } = this.#state.claim(due ?? this.#records.next - 1);
+      const { sequence, othersHave, full } = this.#state.claim(due ?? this.#records.next - 1);
       this.#othersHave = othersHave;
       if (sequence !== undefined) return this.#fetch(sequence);
-      if (due === undefined) return undefined;
+      if (due === undefined || full) return undefined;
       // Another has it, or had it.
       this.#records.takeRecord();
     }
   }
 
   acknowledge(sequence: number): boolean {
-    return this.#state.acknowledge(sequence, this.#durable);
+    const had = this.#state.acknowledge([sequence], this.#durable) > 0;
+    this.#lookAgain();
+    return had;
   }
 
   release(sequence: number): void {
     this.#state.release(sequence);
+    this.#lookAgain();
   }
 
   park(wake: () => void): () => void {
     const timer = this.#othersHave ? setTimeout(wake, LOOK) : undefined;
     const stop = this.#records.park(wake);
+    this.#wake = wake;
     return () => {
+      this.#wake = undefined;
       clearTimeout(timer);
       stop();
     };
@@ -79,12 +89,20 @@ export class ConsumerSource implements Source<Bytes> {
     this.#records.close();
   }
 
+  /** A record came back, or there is room for one more: nothing but this tells a receive that waits. */
+  #lookAgain(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    if (wake !== undefined) queueMicrotask(wake);
+  }
+
   /** An error behind messages of a batch is left for the next call. */
   #takeOr(batch: readonly Bytes[]): LogRecord | undefined {
     try {
       return this.takeRecord();
     } catch (error) {
       if (batch.length === 0) throw error;
+      this.#error = { error };
       return undefined;
     }
   }
@@ -94,8 +112,7 @@ export class ConsumerSource implements Source<Bytes> {
       if (this.#records.next !== sequence) this.#records.seek(sequence);
       const record = this.#isReady() ? this.#records.takeRecord() : undefined;
       if (record?.sequence === sequence) return record;
-      // It was dropped after all: whoever comes next learns of that.
-      throw new RemovedError(`Cannot read record ${sequence}: it is not there any more`);
+      throw new IpcError(`Cannot read record ${sequence}: it is not there`, { code: "EIO" });
     } catch (error) {
       this.#state.release(sequence);
       throw error;
@@ -103,11 +120,18 @@ export class ConsumerSource implements Source<Bytes> {
   }
 
   #isReady(): boolean {
+    if (this.#error !== undefined) {
+      const { error } = this.#error;
+      this.#error = undefined;
+      throw error;
+    }
+    const lost = this.#records.next;
     try {
       return this.#records.ready();
     } catch (error) {
-      // The reader has gone on behind what is lost; so does the consumer.
-      this.#state.passTo(this.#records.next);
+      const { next } = this.#records;
+      // The reader has gone on behind what cannot be read; so does the consumer.
+      if (next > lost) this.#state.pass(lost, next, this.#records.oldest);
       throw error;
     }
   }

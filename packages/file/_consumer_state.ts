@@ -7,8 +7,8 @@
  * that record: the kernel drops that with the member, and the record is the next one's.
  */
 
-import { LimitError } from "@ipc/core";
-import { check, type OwnedFd } from "@ipc/core/sys";
+import { type OwnedFd, stat } from "@ipc/core/sys";
+import { must } from "./_call.ts";
 import { crc32c } from "./_crc32c.ts";
 import { libc } from "./_libc.ts";
 import type { LogDirectory } from "./_log_directory.ts";
@@ -34,16 +34,23 @@ function claim(sequence: number): { offset: number; length: number } {
 export function firstUnread(directory: LogDirectory): number {
   let first = Infinity;
   for (const name of directory.consumers()) {
-    const file = directory.openConsumer(name, false);
-    if (file === undefined) continue;
-    const state = new ConsumerState(file, `consumer "${name}" of log "${directory.path}"`);
     try {
-      first = Math.min(first, state.floor);
-    } finally {
-      state.close();
+      using file = directory.openConsumer(name, "read");
+      if (file !== undefined) first = Math.min(first, new ConsumerState(file, name).floor);
+    } catch {
+      // A place that cannot be read keeps all.
+      return 1;
     }
   }
   return first;
+}
+
+/** Sees to it that no consumer of a log has acknowledged records that are to come: a disk that failed may have lost them. */
+export function cutConsumers(directory: LogDirectory, end: number): void {
+  for (const name of directory.consumers()) {
+    using file = directory.openConsumer(name, "write");
+    if (file !== undefined) new ConsumerState(file, `consumer "${name}"`).cutAt(end);
+  }
 }
 
 /** One member's way to the state. */
@@ -62,23 +69,38 @@ export class ConsumerState {
     this.#target = target;
   }
 
-  /** Gives the consumer its first place, unless it has one. */
-  begin(place: number): void {
+  /**
+   * Gives the consumer its first place, unless it has one; where that was lost, it begins with the oldest record.
+   *
+   * A disk that failed may have kept the place and lost records: what was acknowledged behind the end never was.
+   */
+  begin(place: { first: number; oldest: () => number; end: () => number }): void {
     this.#locked(() => {
-      if (this.#read()) return;
-      this.#floor = place;
-      this.#write(true);
+      if (!this.#read()) {
+        this.#floor = this.#isNew() ? place.first : place.oldest();
+        return this.#write();
+      }
+      const end = place.end();
+      if (this.#isBeyond(end)) this.#cut(end);
+    });
+    this.#flush();
+  }
+
+  /** What was acknowledged from `end` on never was, for the log ends there. */
+  cutAt(end: number): void {
+    if (!this.#read() || !this.#isBeyond(end)) return;
+    this.#locked(() => {
+      if (this.#read() && this.#isBeyond(end)) this.#cut(end);
     });
   }
 
-  /** The first sequence that is not acknowledged. */
+  /** The first sequence that is not acknowledged; 1 where that cannot be read. Waits for nobody: a slot is whole, or is not taken. */
   get floor(): number {
-    this.#locked(() => this.#read());
-    return this.#floor;
+    return this.#read() ? this.#floor : 1;
   }
 
-  /** Claims the first record up to `last` that nobody has, and nobody has acknowledged. */
-  claim(last: number): { sequence?: number; othersHave: boolean } {
+  /** Claims the first record up to `last` that nobody has, and nobody has acknowledged; `full`: `last` is too far. */
+  claim(last: number): { sequence?: number; othersHave: boolean; full: boolean } {
     return this.#locked(() => {
       this.#read();
       let othersHave = false;
@@ -90,36 +112,43 @@ export class ConsumerState {
           continue;
         }
         this.#mine.add(sequence);
-        return { sequence, othersHave };
+        return { sequence, othersHave, full: false };
       }
-      return { othersHave };
+      return { othersHave, full: end < last };
     });
   }
 
-  /** Acknowledges a record that this member has; false: it has it no more. */
-  acknowledge(sequence: number, durable: boolean): boolean {
-    if (!this.#mine.has(sequence)) return false;
+  /** Acknowledges records; returns how many of them this member had. */
+  acknowledge(sequences: readonly number[], durable: boolean): number {
+    const had = sequences.filter((sequence) => this.#mine.has(sequence));
+    if (had.length === 0) return 0;
     this.#locked(() => {
       this.#read();
-      this.#set(sequence);
-      this.#write(durable);
-      this.#mine.delete(sequence);
-      unlockRange(this.#fd.fd, claim(sequence));
-    });
-    return true;
-  }
-
-  /** Acknowledges all that was dropped before it was read. */
-  passTo(oldest: number): void {
-    this.#locked(() => {
-      this.#read();
-      if (this.#floor >= oldest) return;
-      for (let sequence = this.#floor; sequence < oldest && sequence < this.#floor + WINDOW; sequence++) {
-        this.#bits[(sequence % WINDOW) >> 3]! &= ~(1 << (sequence & 7));
-      }
-      this.#floor = oldest;
+      for (const sequence of had) this.#set(sequence);
       this.#settle();
-      this.#write(false);
+      this.#write();
+      for (const sequence of had) this.release(sequence);
+    });
+    if (durable) this.#flush();
+    return had.length;
+  }
+
+  /** Acknowledges those from `lost` on to before `next`, which cannot be read, and all before `oldest`, which are gone. */
+  pass(lost: number, next: number, oldest: number): void {
+    this.#locked(() => {
+      this.#read();
+      const before = this.#floor;
+      if (oldest > before) {
+        for (let sequence = before; sequence < oldest && sequence < before + WINDOW; sequence++) {
+          this.#clear(sequence);
+        }
+        this.#floor = oldest;
+      }
+      // Those that are further away come again, and are passed then.
+      const end = Math.min(next, this.#floor + WINDOW);
+      for (let sequence = Math.max(lost, this.#floor); sequence < end; sequence++) this.#set(sequence);
+      this.#settle();
+      this.#write();
     });
   }
 
@@ -130,17 +159,15 @@ export class ConsumerState {
 
   /** How many records up to `last` are out with members, this one too; and not acknowledged by anybody. */
   count(last: number): { out: number; waiting: number } {
-    return this.#locked(() => {
-      this.#read();
-      let out = 0;
-      const end = Math.min(last, this.#floor + WINDOW - 1);
-      let settled = 0;
-      for (let sequence = this.#floor; sequence <= end; sequence++) {
-        if (this.#isSet(sequence)) settled++;
-        else if (this.#mine.has(sequence) || isLocked(this.#fd.fd, claim(sequence), this.#target)) out++;
-      }
-      return { out, waiting: Math.max(0, last - this.#floor + 1 - settled - out) };
-    });
+    this.#read();
+    let out = 0;
+    let settled = 0;
+    const end = Math.min(last, this.#floor + WINDOW - 1);
+    for (let sequence = this.#floor; sequence <= end; sequence++) {
+      if (this.#isSet(sequence)) settled++;
+      else if (this.#mine.has(sequence) || isLocked(this.#fd.fd, claim(sequence), this.#target)) out++;
+    }
+    return { out, waiting: Math.max(0, last - this.#floor + 1 - settled - out) };
   }
 
   close(): void {
@@ -162,44 +189,68 @@ export class ConsumerState {
     return (this.#bits[(sequence % WINDOW) >> 3]! & 1 << (sequence & 7)) !== 0;
   }
 
-  #set(sequence: number): void {
-    if (sequence < this.#floor) return;
-    if (sequence >= this.#floor + WINDOW) {
-      throw new LimitError(
-        `Cannot acknowledge record ${sequence} of ${this.#target}: ${this.#floor} is still out`,
-      );
+  #clear(sequence: number): void {
+    this.#bits[(sequence % WINDOW) >> 3]! &= ~(1 << (sequence & 7));
+  }
+
+  /** Whether records from `end` on were acknowledged. */
+  #isBeyond(end: number): boolean {
+    if (this.#floor > end) return true;
+    for (let sequence = end; sequence < this.#floor + WINDOW; sequence++) {
+      if (this.#isSet(sequence)) return true;
     }
-    this.#bits[(sequence % WINDOW) >> 3]! |= 1 << (sequence & 7);
-    this.#settle();
+    return false;
+  }
+
+  #cut(end: number): void {
+    if (this.#floor > end) {
+      this.#bits.fill(0);
+      this.#floor = end;
+    }
+    for (let sequence = end; sequence < this.#floor + WINDOW; sequence++) this.#clear(sequence);
+    this.#write();
+  }
+
+  #set(sequence: number): void {
+    if (sequence >= this.#floor && sequence < this.#floor + WINDOW) {
+      this.#bits[(sequence % WINDOW) >> 3]! |= 1 << (sequence & 7);
+    }
   }
 
   /** Moves the floor over what is acknowledged. */
   #settle(): void {
-    while (this.#isSet(this.#floor)) {
-      this.#bits[(this.#floor % WINDOW) >> 3]! &= ~(1 << (this.#floor & 7));
-      this.#floor++;
-    }
+    while (this.#isSet(this.#floor)) this.#clear(this.#floor++);
   }
 
-  /** Reads the newer slot that is whole; false: neither is, nothing was ever written. */
+  /** Whether nothing was ever written. */
+  #isNew(): boolean {
+    return stat(this.#fd.fd).size === 0;
+  }
+
+  /** Reads the newer slot that is whole; false: neither is. */
   #read(): boolean {
     slots.fill(0);
-    check(libc.pread(this.#fd.fd, slots, BigInt(slots.length), 0n), "pread", "read", this.#target);
+    const { fd } = this.#fd;
+    must(() => libc.pread(fd, slots, BigInt(slots.length), 0n), "pread", "read", this.#target);
     let newest: number | undefined;
     for (const at of [0, SLOT]) {
       if (crc32c(slots, at, at + CRC) !== view.getUint32(at + CRC, true)) continue;
       const count = Number(view.getBigUint64(at, true));
-      if (count === 0 || (newest !== undefined && count < this.#count)) continue;
+      const floor = Number(view.getBigUint64(at + 8, true));
+      if (count === 0 || floor === 0 || !Number.isSafeInteger(count) || !Number.isSafeInteger(floor)) {
+        continue;
+      }
+      if (newest !== undefined && count < this.#count) continue;
       newest = at;
       this.#count = count;
+      this.#floor = floor;
     }
     if (newest === undefined) return false;
-    this.#floor = Number(view.getBigUint64(newest + 8, true));
     this.#bits.set(slots.subarray(newest + BITS, newest + CRC));
     return true;
   }
 
-  #write(durable: boolean): void {
+  #write(): void {
     this.#count++;
     const at = this.#count % 2 * SLOT;
     view.setBigUint64(at, BigInt(this.#count), true);
@@ -207,7 +258,12 @@ export class ConsumerState {
     slots.set(this.#bits, at + BITS);
     view.setUint32(at + CRC, crc32c(slots, at, at + CRC), true);
     const slot = slots.subarray(at, at + SLOT);
-    check(libc.pwrite(this.#fd.fd, slot, BigInt(SLOT), BigInt(at)), "pwrite", "write", this.#target);
-    if (durable) check(libc.fdatasync(this.#fd.fd), "fdatasync", "flush", this.#target);
+    const { fd } = this.#fd;
+    must(() => libc.pwrite(fd, slot, BigInt(SLOT), BigInt(at)), "pwrite", "write", this.#target);
+  }
+
+  #flush(): void {
+    const { fd } = this.#fd;
+    must(() => libc.fdatasync(fd), "fdatasync", "flush", this.#target);
   }
 }

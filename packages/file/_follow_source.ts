@@ -2,8 +2,9 @@
 
 import { type Bytes, type Decoder, ERRNO, type Framing } from "@ipc/core";
 import type { Source } from "@ipc/core/base";
-import { abi, check, cString, errno, failure, OwnedFd, stat } from "@ipc/core/sys";
+import { abi, cString, failure, OwnedFd, stat } from "@ipc/core/sys";
 import { IN_ATTRIB, IN_CREATE, IN_MODIFY, IN_MOVED_FROM, IN_MOVED_TO } from "./_abi.ts";
+import { attempt, must } from "./_call.ts";
 import { libc } from "./_libc.ts";
 import { Watch } from "./_watch.ts";
 
@@ -14,7 +15,7 @@ export class FollowSource implements Source<Bytes> {
   readonly ended = false;
   readonly #path: string;
   readonly #framing: Framing;
-  readonly #watch: Watch;
+  #watch: Watch;
   #decoder: Decoder;
   #file: OwnedFd | undefined;
   #at = 0;
@@ -26,8 +27,7 @@ export class FollowSource implements Source<Bytes> {
     this.#framing = framing;
     this.#decoder = framing.decoder();
     // Before the first look, so that no change between the two is missed.
-    const folder = path.slice(0, path.lastIndexOf("/") + 1) || ".";
-    this.#watch = new Watch(folder, CHANGES, path, path.slice(path.lastIndexOf("/") + 1));
+    this.#watch = watchFolder(path);
     try {
       this.#open();
       if (fromEnd && this.#file !== undefined) this.#at = stat(this.#file.fd).size;
@@ -38,6 +38,12 @@ export class FollowSource implements Source<Bytes> {
   }
 
   take(): Bytes | undefined {
+    if (this.#watch.gone) {
+      // Its folder went, and there is another by now; or an error says so.
+      const watch = watchFolder(this.#path);
+      this.#watch.close();
+      this.#watch = watch;
+    }
     for (;;) {
       let message: Bytes | undefined;
       try {
@@ -70,22 +76,22 @@ export class FollowSource implements Source<Bytes> {
   /** Reads on; false: nothing has come. What was left at the end of a file that has lost its name is a message. */
   #read(): boolean | Bytes {
     if (this.#file === undefined) return this.#open();
-    const { size, ino, dev } = stat(this.#file.fd);
+    const file = this.#file.fd;
+    const { size, ino, dev } = stat(file);
     if (size < this.#at) {
       this.#at = 0;
       this.#decoder = this.#framing.decoder();
       this.#passing = false;
     }
-    if (size > this.#at) return this.#readFrom(this.#file.fd);
-    const successor = openFile(this.#path);
+    if (size > this.#at) return this.#readFrom(file);
+    using successor = openFile(this.#path);
     if (successor === undefined) return false;
     const now = stat(successor.fd);
-    if (now.ino === ino && now.dev === dev) {
-      successor.close();
-      return false;
-    }
+    if (now.ino === ino && now.dev === dev) return false;
+    // What was written into the old one before the new one had its name.
+    if (stat(file).size > this.#at) return this.#readFrom(file);
     this.#file.close();
-    this.#file = successor;
+    this.#file = new OwnedFd(successor.take());
     this.#at = 0;
     const { delimiter } = this;
     if (delimiter === undefined) this.#decoder.end();
@@ -97,8 +103,8 @@ export class FollowSource implements Source<Bytes> {
 
   #readFrom(fd: number): boolean {
     const room = this.#decoder.room();
-    const count = check(
-      libc.pread(fd, room, BigInt(room.length), BigInt(this.#at)),
+    const count = must(
+      () => libc.pread(fd, room, BigInt(room.length), BigInt(this.#at)),
       "pread",
       "follow",
       this.#path,
@@ -143,12 +149,18 @@ export class FollowSource implements Source<Bytes> {
   }
 }
 
+/** Watches the folder of a file for what happens to the file. */
+function watchFolder(path: string): Watch {
+  const name = path.lastIndexOf("/") + 1;
+  return new Watch(path.slice(0, name) || ".", CHANGES, path, path.slice(name));
+}
+
 /** Opens a file for reading; `undefined`: there is none at this moment. */
 function openFile(path: string): OwnedFd | undefined {
+  const name = cString(path);
   // Not waiting, should it be a FIFO.
-  const fd = libc.open(cString(path), abi.O_RDONLY | abi.O_NONBLOCK | abi.O_CLOEXEC, 0);
-  if (fd !== -1) return new OwnedFd(fd);
-  const code = errno();
-  if (code === ERRNO.ENOENT) return undefined;
-  throw failure(code, "open", "follow", path);
+  const fd = attempt(() => libc.open(name, abi.O_RDONLY | abi.O_NONBLOCK | abi.O_CLOEXEC, 0));
+  if (fd >= 0) return new OwnedFd(fd);
+  if (fd === -ERRNO.ENOENT) return undefined;
+  throw failure(-fd, "open", "follow", path);
 }

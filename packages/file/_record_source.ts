@@ -3,8 +3,8 @@
 import { type Bytes, DecodeError, RemovedError, TruncatedError } from "@ipc/core";
 import type { Source } from "@ipc/core/base";
 import { type OwnedFd, stat } from "@ipc/core/sys";
-import { IN_CREATE, IN_DELETE_SELF, IN_MODIFY, IN_MOVE_SELF, IN_MOVED_TO } from "./_abi.ts";
-import type { LogDirectory } from "./_log_directory.ts";
+import { IN_CREATE, IN_DELETE, IN_MODIFY, IN_MOVED_TO } from "./_abi.ts";
+import { activeSegment, type LogDirectory } from "./_log_directory.ts";
 import { HEADER } from "./_record.ts";
 import { recordAt, scan, Window } from "./_segment_scan.ts";
 import { Watch } from "./_watch.ts";
@@ -22,15 +22,19 @@ export interface LogRecord {
   readonly time: Date;
 }
 
-const CHANGES = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
+const CHANGES = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE;
 /** From here on a message is handed out where it was read to. */
 const LARGE = 16 * 1024;
+/** So many bytes of what is damaged an error has at most. */
+const SHOWN = 65_536;
 
 /** A {@linkcode Source} of the messages of a log. */
 export class RecordSource implements Source<Bytes> {
   readonly ended = false;
   readonly #directory: LogDirectory;
   #segment: OwnedFd | undefined;
+  /** The first sequence of the segment. */
+  #first = 0;
   #window: Window | undefined;
   /** Where in the segment the next record begins. */
   #at = 0;
@@ -40,6 +44,12 @@ export class RecordSource implements Source<Bytes> {
   #wanted = 1;
   /** The next record, once it was found whole. */
   #found: { size: number; time: number } | undefined;
+  /** Where a tail began in which nothing whole was found, and where it ended. */
+  #tail = { from: 0, to: 0 };
+  /** Where writers note the segment that they append to. */
+  #lock: OwnedFd | undefined;
+  /** Whether there were no segments when they were last looked for. */
+  #empty = false;
   #watch: Watch | undefined;
 
   /** Takes the directory over, and closes it if that fails. */
@@ -58,28 +68,33 @@ export class RecordSource implements Source<Bytes> {
     return Math.max(this.#next, this.#wanted);
   }
 
+  /** The sequence of the oldest record that there may be. */
+  get oldest(): number {
+    return this.#directory.segments()[0] ?? 1;
+  }
+
   /** Goes to another place. */
   seek(from: LogPosition): void {
     const segments = this.#directory.segments();
     const oldest = segments[0] ?? 1;
     if (from === "start") return this.#goTo(oldest, oldest);
-    if (from === "end") {
-      const last = segments.at(-1) ?? 1;
-      this.#goTo(last, last);
-      return this.#pass(() => true);
-    }
     if (typeof from === "number") {
       if (!Number.isSafeInteger(from) || from < 1) {
         throw new RangeError(`Cannot read from record ${from} on: a sequence is an integer from 1`);
       }
-      this.#goTo(segments.findLast((first) => first <= from) ?? oldest, from);
-      if (from >= oldest) this.#pass((sequence) => sequence < from);
-      return;
+      // Where all from there on to the oldest was dropped, the first receive says so.
+      this.#goTo(segments.findLast((first) => first <= from) ?? from, from);
+      return this.#pass((sequence) => sequence < from);
     }
-    const moment = from.getTime();
-    if (Number.isNaN(moment)) throw new RangeError("Cannot read from an invalid Date on");
-    this.#goTo(segments.findLast((first) => this.#startsBefore(first, moment)) ?? oldest, 0);
-    this.#pass((_, time) => time < moment);
+    if (from === "end") {
+      this.#goTo(segments.at(-1) ?? 1, 0);
+      this.#pass(() => true);
+    } else {
+      const moment = from.getTime();
+      if (Number.isNaN(moment)) throw new RangeError("Cannot read from an invalid Date on");
+      this.#goTo(segments.findLast((first) => this.#startsBefore(first, moment)) ?? oldest, 0);
+      this.#pass((_, time) => time < moment);
+    }
     this.#wanted = this.#next;
   }
 
@@ -91,8 +106,12 @@ export class RecordSource implements Source<Bytes> {
     const batch: Bytes[] = [];
     for (let data; batch.length < max && (data = this.take()) !== undefined;) {
       batch.push(data);
-      // An error behind these is for the next call.
-      if (!this.#isReady()) break;
+      try {
+        if (!this.#isReady()) break;
+      } catch {
+        // It comes again, with the next call: these are not lost to it.
+        break;
+      }
     }
     return batch.length > 0 ? batch : undefined;
   }
@@ -131,6 +150,7 @@ export class RecordSource implements Source<Bytes> {
     this.#watch?.close();
     this.#segment?.close();
     this.#segment = undefined;
+    this.#lock?.close();
     this.#directory.close();
   }
 
@@ -150,25 +170,23 @@ export class RecordSource implements Source<Bytes> {
   #advance(): boolean {
     for (;;) {
       if (this.#segment === undefined) {
-        if (!this.#open(this.#next)) return this.#findDropped();
+        if (this.#isLast()) return false;
+        if (!this.#open(this.#next)) {
+          if (!this.#moveOn(0)) return false;
+          continue;
+        }
       }
-      const { size, nlink } = stat(this.#segment!.fd);
-      if (size < this.#at) this.#wasCut(size);
-      // What is in memory was read while a writer wrote it, perhaps.
-      this.#window!.bytes = new Uint8Array(0);
-      if (size > this.#at) {
-        if (this.#isReady()) return true;
-        if (!this.#isDamaged()) return false;
+      const { size } = stat(this.#segment!.fd);
+      if (size < this.#at) {
+        this.#wasCut(size);
         continue;
       }
-      using next = this.#directory.openSegment(this.#next, "read");
-      if (next === undefined || (this.#at === 0 && nlink > 0)) {
-        return nlink === 0 ? this.#findDropped() : false;
+      if (size > this.#at) {
+        this.#window!.forget();
+        if (this.#isReady()) return true;
+        if (this.#passDamage(size)) continue;
       }
-      // What a writer appended before it began the next segment is there by now.
-      if (stat(this.#segment!.fd).size > this.#at) continue;
-      this.#goTo(this.#next, this.#wanted);
-      if (!this.#open(this.#next)) return false;
+      if (!this.#moveOn(size - this.#at)) return false;
     }
   }
 
@@ -178,38 +196,43 @@ export class RecordSource implements Source<Bytes> {
     this.#segment = undefined;
     this.#window = undefined;
     this.#found = undefined;
+    this.#tail = { from: 0, to: 0 };
     this.#at = 0;
     this.#next = first;
-    this.#wanted = Math.max(first, wanted);
+    this.#wanted = wanted;
   }
 
   #open(first: number): boolean {
     this.#segment = this.#directory.openSegment(first, "read");
     if (this.#segment === undefined) return false;
+    this.#first = first;
     this.#window = new Window(this.#segment.fd, this.#directory.path);
     return true;
   }
 
-  /** Passes over records as long as `old` says so. */
+  /** Passes over records as long as `old` says so, and over damage behind which it still does. */
   #pass(old: (sequence: number, time: number) => boolean): void {
+    const { path, settings } = this.#directory;
     while (this.#segment !== undefined || this.#open(this.#next)) {
-      const { end, next } = scan(
-        this.#segment!.fd,
-        this.#at,
-        this.#next,
-        this.#directory.settings,
-        this.#directory.path,
-        (_, sequence, time) => old(sequence, time),
-      );
-      const moved = next > this.#next;
+      let stopped = false;
+      const { fd } = this.#segment!;
+      const { end, next, resumes } = scan(fd, this.#at, this.#next, settings, path, (_, sequence, time) => {
+        stopped = !old(sequence, time);
+        return !stopped;
+      });
       this.#found = undefined;
       this.#at = end;
       this.#next = next;
-      this.#wanted = Math.max(this.#wanted, this.#next);
-      if (!moved) return;
-      using following = this.#directory.openSegment(next, "read");
-      if (following === undefined) return;
-      this.#goTo(next, this.#wanted);
+      if (stopped) return;
+      if (resumes !== undefined) {
+        if (!old(resumes.sequence, resumes.time)) return;
+        this.#at = resumes.at;
+        this.#next = resumes.sequence;
+        continue;
+      }
+      const following = this.#directory.segments().find((first) => first > this.#first && first >= next);
+      if (following === undefined || !old(following, -Infinity)) return;
+      this.#goTo(following, this.#wanted);
     }
   }
 
@@ -224,59 +247,91 @@ export class RecordSource implements Source<Bytes> {
     return before;
   }
 
-  /** The record that is due is in no segment any more: says so once, and goes on with the oldest there is. */
-  #findDropped(): boolean {
-    const oldest = this.#directory.segments().find((first) => first > this.#next);
-    if (oldest === undefined) return false;
-    const lost = this.next;
-    this.#goTo(oldest, this.#wanted);
-    if (lost >= oldest) return this.#advance();
-    throw new RemovedError(
-      `Cannot read record ${lost} of log "${this.#directory.path}": it was dropped; the oldest is ${oldest}`,
-      { target: this.#directory.path },
-    );
+  /** Nothing follows in this segment: goes to the one that has the next record; false: there is none yet. */
+  #moveOn(rest: number): boolean {
+    if (this.#isLast()) return false;
+    const segments = this.#directory.segments();
+    this.#empty = segments.length === 0;
+    const current = this.#segment === undefined ? 0 : this.#first;
+    if (!(segments.at(-1)! > current)) return false;
+    if (this.#segment !== undefined) {
+      // What was appended here before the next segment was begun is there by now.
+      this.#window!.forget();
+      if (this.#isReady()) return true;
+    }
+    const next = this.#next;
+    const holder = segments.findLast((first) => first <= next);
+    if (holder !== undefined && holder > current) {
+      this.#goTo(holder, this.next);
+      this.#pass((sequence) => sequence < next);
+      return true;
+    }
+    const data = rest > 0 ? this.#bytes(this.#at, rest) : undefined;
+    this.#goTo(segments.find((first) => first > next)!, this.#wanted);
+    this.#tellLost(next, data);
+    return true;
   }
 
-  /** Somebody has made the segment shorter than what was read of it. */
-  #wasCut(size: number): never {
-    const { path, settings } = this.#directory;
-    const { next, end } = scan(this.#segment!.fd, 0, this.#firstOf(), settings, path);
-    const had = this.#next;
-    this.#at = end;
-    this.#next = next;
-    this.#wanted = next;
-    this.#window!.bytes = new Uint8Array(0);
+  /** Whether this is the segment that is appended to, or there is none, as the last writer has noted. */
+  #isLast(): boolean {
+    this.#lock ??= this.#directory.openLock("read");
+    const active = activeSegment(this.#lock.fd);
+    if (this.#segment === undefined) return this.#empty && active === 0 && stat(this.#lock.fd).nlink > 0;
+    return active === this.#first && stat(this.#segment.fd).nlink > 0;
+  }
+
+  /** Somebody has made the segment shorter than what was read of it: goes on at the same record, if that is elsewhere. */
+  #wasCut(size: number): void {
+    const had = this.next;
+    this.seek(had);
+    if (this.#next === had) return;
+    this.#wanted = this.#next;
+    const { path } = this.#directory;
     throw new TruncatedError(
-      `Cannot read record ${had} of log "${path}": somebody cut the segment to ${size} bytes; the next is ${next}`,
+      `Cannot read record ${had} of log "${path}": somebody cut it to ${size} bytes; the next is ${this.#next}`,
       { target: path },
     );
   }
 
-  #firstOf(): number {
-    return this.#directory.segments().findLast((first) => first <= this.#next) ?? 1;
-  }
-
-  /** What is there is no record: a tail that is being written, or damage, which is told once and passed over. */
-  #isDamaged(): boolean {
+  /** What is there is no record: a tail that is being written, or damage, which is passed over; false: a tail. */
+  #passDamage(size: number): boolean {
+    if (this.#tail.from === this.#at && this.#tail.to === size) return false;
     const { path, settings } = this.#directory;
-    const { fd } = this.#segment!;
-    const { resumes, rest, next } = scan(fd, this.#at, this.#next, settings, path);
-    if (next > this.#next) return true;
-    const followed = this.#directory.segments().find((first) => first > this.#next);
-    if (resumes === undefined && followed === undefined) return false;
+    const from = this.#at;
     const lost = this.#next;
-    const data = new Window(fd, path);
-    data.have(this.#at, Math.min(rest, 65_536));
-    if (resumes !== undefined) {
-      this.#at = resumes.at;
-      this.#next = resumes.sequence;
-    } else this.#goTo(followed!, this.#wanted);
-    throw new DecodeError(
-      `Cannot read record ${lost} of log "${path}": it is damaged, and so are ${
-        this.#next - lost - 1
-      } behind it; the next is ${this.#next}`,
-      data.bytes,
-      { target: path },
-    );
+    const { next, resumes } = scan(this.#segment!.fd, from, lost, settings, path);
+    // Whole by now.
+    if (next > lost) return true;
+    if (resumes === undefined) {
+      this.#tail = { from, to: size };
+      return false;
+    }
+    const data = this.#bytes(from, resumes.at - from);
+    this.#at = resumes.at;
+    this.#next = resumes.sequence;
+    this.#tellLost(lost, data);
+    return true;
+  }
+
+  /** Records were passed over, from `lost` on: says so once, if they were wanted. */
+  #tellLost(lost: number, data: Bytes | undefined): void {
+    if (this.#next <= this.#wanted) return;
+    const { path } = this.#directory;
+    const first = Math.max(lost, this.#wanted);
+    this.#wanted = this.#next;
+    const count = this.#next - first;
+    const what = `Cannot read record ${first} of log "${path}"${count > 1 ? ` and ${count - 1} more` : ""}`;
+    if (data !== undefined) {
+      throw new DecodeError(`${what}: damaged; the next is ${this.#next}`, data, { target: path });
+    }
+    throw new RemovedError(`${what}: dropped; the next is ${this.#next}`, { target: path });
+  }
+
+  /** Bytes that are no record, the first of them. */
+  #bytes(at: number, length: number): Bytes {
+    const window = new Window(this.#segment!.fd, this.#directory.path);
+    const most = Math.min(length, SHOWN);
+    window.have(at, most);
+    return window.bytes.subarray(0, most);
   }
 }

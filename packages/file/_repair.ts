@@ -1,6 +1,7 @@
 /** Finding what is damaged in a log, and keeping what is not. */
 
-import { check, type OwnedFd } from "@ipc/core/sys";
+import type { OwnedFd } from "@ipc/core/sys";
+import { must } from "./_call.ts";
 import { libc } from "./_libc.ts";
 import type { LogDirectory } from "./_log_directory.ts";
 import { scan } from "./_segment_scan.ts";
@@ -80,11 +81,15 @@ export function repairLog(directory: LogDirectory): RepairReport {
     cut += look.damage.reduce((sum, one) => sum + one.bytes, 0);
     // Records of a segment follow one another: what lies behind a gap becomes a segment of its own, before it is cut.
     const [head, ...others] = look.parts[0]?.from === 0 ? look.parts : [undefined, ...look.parts];
-    for (const part of others) copyPart(directory, segment, part!);
+    for (const part of others) {
+      directory.addSegment(part!.first, (fd) => copy(segment.fd, fd, part!, directory.path));
+    }
+    if (others.length > 0) directory.sync();
     if (head === undefined && others.length > 0) directory.removeSegment(first);
     else {
-      check(libc.ftruncate(segment.fd, BigInt(head?.to ?? 0)), "ftruncate", "repair log", directory.path);
-      check(libc.fsync(segment.fd), "fsync", "repair log", directory.path);
+      const end = BigInt(head?.to ?? 0);
+      must(() => libc.ftruncate(segment.fd, end), "ftruncate", "repair log", directory.path);
+      must(() => libc.fsync(segment.fd), "fsync", "repair log", directory.path);
     }
   });
   if (cut > 0) directory.sync();
@@ -113,28 +118,14 @@ function lookThrough(
   }
 }
 
-/** Writes a part of a segment as a segment of its own, which is seen only when it is whole. */
-function copyPart(directory: LogDirectory, segment: OwnedFd, { from, to, first }: Part): void {
-  const name = `repair.${first}`;
-  using file = directory.createFile(name);
+/** Copies a part of a file to the beginning of another. */
+function copy(from: number, to: number, part: Part, path: string): void {
   const buffer = new Uint8Array(1024 * 1024);
-  for (let at = from; at < to;) {
-    const want = BigInt(Math.min(buffer.length, to - at));
-    const read = check(
-      libc.pread(segment.fd, buffer, want, BigInt(at)),
-      "pread",
-      "repair log",
-      directory.path,
-    );
-    const bytes = buffer.subarray(0, read);
-    const written = check(
-      libc.pwrite(file.fd, bytes, BigInt(read), BigInt(at - from)),
-      "pwrite",
-      "repair log",
-      directory.path,
-    );
-    at += written;
+  for (let at = part.from; at < part.to;) {
+    const want = BigInt(Math.min(buffer.length, part.to - at));
+    const read = must(() => libc.pread(from, buffer, want, BigInt(at)), "pread", "repair log", path);
+    if (read === 0) return;
+    const place = BigInt(at - part.from);
+    at += must(() => libc.pwrite(to, buffer, BigInt(read), place), "pwrite", "repair log", path);
   }
-  check(libc.fsync(file.fd), "fsync", "repair log", directory.path);
-  directory.replaceSegment(first, name);
 }

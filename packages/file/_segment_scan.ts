@@ -1,6 +1,7 @@
 /** Looking through a segment: where its whole records end, and whether something follows that is none. */
 
-import { check } from "@ipc/core/sys";
+import { stat } from "@ipc/core/sys";
+import { must } from "./_call.ts";
 import { libc } from "./_libc.ts";
 import { HEADER, isWhole, lengthAt, sequenceAt, timeAt } from "./_record.ts";
 
@@ -17,7 +18,7 @@ export interface ScanResult {
   /** Bytes behind the end that are no whole record; 0: none. */
   rest: number;
   /** Where a whole record lies behind them: what is between is damage, not a tail; `undefined`: none does. */
-  resumes?: { at: number; sequence: number };
+  resumes?: { at: number; sequence: number; time: number };
 }
 
 /** What is read at once, unless a record is longer. */
@@ -39,12 +40,16 @@ export class Window {
   have(at: number, length: number): number {
     const there = at >= this.from ? this.from + this.bytes.length - at : 0;
     if (there >= length) return there;
-    const bytes = new Uint8Array(Math.max(length, CHUNK));
+    // Memory for what is there, neither for what a damaged header says nor for each look at the end.
+    const rest = stat(this.#fd).size - at;
+    if (rest <= there) return there;
+    const wanted = Math.min(length, rest);
+    const bytes = new Uint8Array(Math.min(rest, Math.max(length, CHUNK)));
     let filled = 0;
-    while (filled < length) {
+    while (filled < wanted) {
       const room = bytes.subarray(filled);
-      const count = check(
-        libc.pread(this.#fd, room, BigInt(room.length), BigInt(at + filled)),
+      const count = must(
+        () => libc.pread(this.#fd, room, BigInt(room.length), BigInt(at + filled)),
         "pread",
         "read log",
         this.#target,
@@ -55,6 +60,11 @@ export class Window {
     this.bytes = bytes.subarray(0, filled);
     this.from = at;
     return filled;
+  }
+
+  /** Reads anew: what is in memory was read while a writer wrote it, perhaps. */
+  forget(): void {
+    this.bytes = new Uint8Array(0);
   }
 }
 
@@ -79,18 +89,22 @@ export function scan(
   const result: ScanResult = { end: at, next, records: 0, time: NaN, rest: 0 };
   for (;;) {
     const there = recordAt(window, result.end, result.next, rules);
-    if (there === undefined) break;
-    const { time } = there;
-    if (visit(result.end, result.next, time) === false) return result;
-    result.end += there.size;
-    result.next++;
-    result.records++;
-    result.time = time;
+    if (there !== undefined) {
+      if (visit(result.end, result.next, there.time) === false) return result;
+      result.end += there.size;
+      result.next++;
+      result.records++;
+      result.time = there.time;
+      continue;
+    }
+    result.rest = Math.max(0, stat(fd).size - result.end);
+    if (result.rest === 0) return result;
+    const resumes = resume(window, result.end, result.end + result.rest, result.next, rules);
+    if (resumes === undefined) return result;
+    // What lies before a whole record was written before it: whole by now, unless it is damaged.
+    window.forget();
+    if (recordAt(window, result.end, result.next, rules) === undefined) return { ...result, resumes };
   }
-  result.rest = size(window, result.end);
-  if (result.rest === 0) return result;
-  const resumes = resume(window, result.end, result.end + result.rest, result.next, rules);
-  return resumes === undefined ? result : { ...result, resumes };
 }
 
 /** The whole record at `at`, if it has the sequence that is due. */
@@ -119,19 +133,13 @@ function resume(
   to: number,
   next: number,
   rules: RecordRules,
-): { at: number; sequence: number } | undefined {
+): ScanResult["resumes"] {
   for (let at = from; at + HEADER <= to; at++) {
     window.have(at, HEADER);
     const sequence = sequenceAt(window.bytes, at - window.from);
     // More records cannot lie between than there is room for headers.
     if (sequence < next || sequence > next + (at - from) / HEADER + 1) continue;
-    if (recordAt(window, at, sequence, rules) !== undefined) return { at, sequence };
+    const there = recordAt(window, at, sequence, rules);
+    if (there !== undefined) return { at, sequence, time: there.time };
   }
-}
-
-/** Bytes from `at` to the end. */
-function size(window: Window, at: number): number {
-  let total = 0;
-  for (let have; (have = window.have(at + total, CHUNK)) > 0;) total += have;
-  return total;
 }

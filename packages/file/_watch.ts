@@ -1,8 +1,9 @@
 /** Hearing of changes in directories: one inotify(7) for all, and no polling. */
 
 import { ERRNO } from "@ipc/core";
-import { abi, check, cString, errno, failure, waitFor } from "@ipc/core/sys";
-import { IN_Q_OVERFLOW, inotifyEvent } from "./_abi.ts";
+import { abi, cString, errno, failure, waitFor } from "@ipc/core/sys";
+import { IN_IGNORED, IN_MASK_ADD, IN_Q_OVERFLOW, inotifyEvent } from "./_abi.ts";
+import { attempt, must } from "./_call.ts";
 import { libc } from "./_libc.ts";
 
 const BUFFER = 65_536n;
@@ -31,13 +32,14 @@ export class Watch {
   constructor(path: string, mask: number, target: string, name?: string) {
     this.name = name;
     if (inotify === -1) {
-      inotify = check(libc.inotify_init1(abi.O_CLOEXEC | abi.O_NONBLOCK), "inotify_init1", "watch", target);
+      const flags = abi.O_CLOEXEC | abi.O_NONBLOCK;
+      inotify = must(() => libc.inotify_init1(flags), "inotify_init1", "watch", target);
     }
-    const number = libc.inotify_add_watch(inotify, cString(path), mask);
-    if (number === -1) {
-      const code = errno();
+    const folder = cString(path);
+    const number = attempt(() => libc.inotify_add_watch(inotify, folder, mask | IN_MASK_ADD));
+    if (number < 0) {
       closeIfUnused();
-      throw failure(code, "inotify_add_watch", "watch", target);
+      throw failure(-number, "inotify_add_watch", "watch", target);
     }
     this.#number = number;
     let same = watches.get(number);
@@ -52,11 +54,12 @@ export class Watch {
       const turn = setTimeout(wake, 0);
       return () => clearTimeout(turn);
     }
-    parked.set(this, wake);
     unpark ??= waitFor(inotify, "readable", hear);
+    parked.set(this, wake);
     return () => {
       parked.delete(this);
       letGo();
+      closeIfUnused();
     };
   }
 
@@ -71,8 +74,15 @@ export class Watch {
         if (code !== ERRNO.EINTR) throw failure(code, "poll", "wait for a change");
       }
       drain();
+      // Those who are parked heard of it here, and nowhere else.
+      if ([...parked.keys()].some((watch) => changed.has(watch))) setTimeout(wakeChanged, 0);
     }
     this.#changed = false;
+  }
+
+  /** Whether the directory is gone: nothing will be heard any more. */
+  get gone(): boolean {
+    return watches.get(this.#number)?.has(this) !== true;
   }
 
   close(): void {
@@ -82,9 +92,10 @@ export class Watch {
     letGo();
     const same = watches.get(this.#number);
     same?.delete(this);
-    if (same?.size !== 0) return;
-    watches.delete(this.#number);
-    libc.inotify_rm_watch(inotify, this.#number);
+    if (same?.size === 0) {
+      watches.delete(this.#number);
+      libc.inotify_rm_watch(inotify, this.#number);
+    }
     closeIfUnused();
   }
 
@@ -106,7 +117,7 @@ function letGo(): void {
 }
 
 function closeIfUnused(): void {
-  if (watches.size > 0 || inotify === -1) return;
+  if (watches.size > 0 || parked.size > 0 || inotify === -1) return;
   libc.close(inotify);
   inotify = -1;
 }
@@ -114,15 +125,30 @@ function closeIfUnused(): void {
 function hear(): void {
   unpark = undefined;
   drain();
+  wakeChanged();
+}
+
+function wakeChanged(): void {
   const ready: (() => void)[] = [];
-  for (const [watch, wake] of parked) {
-    if (!changed.has(watch)) continue;
-    parked.delete(watch);
-    watch.looked();
-    ready.push(wake);
-  }
+  const wakeAll = (which: (watch: Watch) => boolean) => {
+    for (const [watch, wake] of parked) {
+      if (!which(watch)) continue;
+      parked.delete(watch);
+      watch.looked();
+      ready.push(wake);
+    }
+  };
+  wakeAll((watch) => changed.has(watch));
   changed.clear();
-  if (parked.size > 0) unpark = waitFor(inotify, "readable", hear);
+  if (parked.size === 0) letGo();
+  else {
+    try {
+      unpark ??= waitFor(inotify, "readable", hear);
+    } catch {
+      // Each that parks again is told why it cannot.
+      wakeAll(() => true);
+    }
+  }
   // Woken only now: a wake-up may begin and end waits of its own.
   for (const wake of ready) wake();
 }
@@ -135,7 +161,8 @@ function drain(): void {
     if (count <= 0) return;
     for (let at = 0; at < count;) {
       const number = buffer.getInt32(at + inotifyEvent.wd, true);
-      const overflow = (buffer.getUint32(at + inotifyEvent.mask, true) & IN_Q_OVERFLOW) !== 0;
+      const mask = buffer.getUint32(at + inotifyEvent.mask, true);
+      const overflow = (mask & IN_Q_OVERFLOW) !== 0;
       const heard = overflow ? [...watches.values()].flatMap((same) => [...same]) : watches.get(number) ?? [];
       const length = buffer.getUint32(at + inotifyEvent.len, true);
       const name = overflow ? undefined : nameAt(at + inotifyEvent.size, length);
@@ -144,6 +171,7 @@ function drain(): void {
         watch.notice();
         changed.add(watch);
       }
+      if ((mask & IN_IGNORED) !== 0) watches.delete(number);
       at += inotifyEvent.size + length;
     }
   }

@@ -1,3 +1,4 @@
+import { ERRNO } from "@ipc/core";
 import { faultSuite, leakCheck } from "@ipc/core/testing";
 import { FileLock, FileLog, follow } from "./mod.ts";
 import { openEnding, withFolder } from "./testdata/pair.ts";
@@ -7,6 +8,8 @@ leakCheck();
 const message = new Uint8Array(100);
 
 faultSuite("file log", openEnding, {
+  backPressure: false,
+  errnos: [ERRNO.EINTR, ERRNO.EACCES],
   more: {
     "create, look, verify, repair, remove": () =>
       withFolder((folder) => {

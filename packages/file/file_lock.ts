@@ -1,7 +1,8 @@
 import { ClosedError, ERRNO, IpcError, type SyncOptions, UntrustedError, type WaitOptions } from "@ipc/core";
 import { Waits } from "@ipc/core/base";
-import { abi, check, cString, errno, failure, OwnedFd, stat } from "@ipc/core/sys";
+import { abi, cString, failure, OwnedFd, stat } from "@ipc/core/sys";
 import { LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN } from "./_abi.ts";
+import { attempt, must } from "./_call.ts";
 import { libc } from "./_libc.ts";
 import { type ByteRange, tryLockRange, unlockRange } from "./_range_lock.ts";
 import { Retry } from "./_retry.ts";
@@ -98,7 +99,7 @@ export class FileLock implements Disposable, AsyncDisposable {
     if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) {
       throw new RangeError(`Cannot give "${path}" the mode ${mode}: it has nine bits, such as 0o600`);
     }
-    return new FileLock(path, new OwnedFd(openFile(path, create, mode, range === undefined)), range);
+    return new FileLock(path, openFile(path, create, mode, range === undefined), range);
   }
 
   /**
@@ -202,36 +203,44 @@ function isByte(value: number): boolean {
 }
 
 function tryFlock(fd: number, operation: number, path: string): boolean {
-  for (;;) {
-    if (libc.flock(fd, operation | LOCK_NB) === 0) return true;
-    const code = errno();
-    if (code === ERRNO.EAGAIN) return false;
-    if (code !== ERRNO.EINTR) throw failure(code, "flock", "lock", path);
-  }
+  const result = attempt(() => libc.flock(fd, operation | LOCK_NB));
+  if (result === 0) return true;
+  if (result === -ERRNO.EAGAIN) return false;
+  throw failure(-result, "flock", "lock", path);
 }
 
 /** For writing where that is permitted, else for reading, which is enough for flock(2). */
-function openFile(path: string, create: boolean, mode: number, whole: boolean): number {
+function openFile(path: string, create: boolean, mode: number, whole: boolean): OwnedFd {
   const name = cString(path);
-  const common = abi.O_CLOEXEC | abi.O_NOFOLLOW | abi.O_NONBLOCK;
-  if (create) {
-    const made = libc.open(name, abi.O_RDWR | abi.O_CREAT | abi.O_EXCL | common, mode);
-    const code = made === -1 ? errno() : 0;
-    if (made !== -1) {
-      if (stat(made).mode !== mode) check(libc.fchmod(made, mode), "fchmod", "set the mode of", path);
-      return made;
+  const open = (flags: number) =>
+    attempt(() => libc.open(name, flags | abi.O_CLOEXEC | abi.O_NOFOLLOW | abi.O_NONBLOCK, mode));
+  for (let tries = 1;; tries++) {
+    if (create) {
+      const made = open(abi.O_RDWR | abi.O_CREAT | abi.O_EXCL);
+      if (made >= 0) return withMode(new OwnedFd(made), mode, path);
+      if (made !== -ERRNO.EEXIST) throw failure(-made, "open", "create", path);
     }
-    if (code !== ERRNO.EEXIST) throw failure(code, "open", "create", path);
-  }
-  let fd = libc.open(name, abi.O_RDWR | common, 0);
-  let code = fd === -1 ? errno() : 0;
-  if (whole && (code === ERRNO.EACCES || code === ERRNO.EISDIR || code === ERRNO.EROFS)) {
-    fd = libc.open(name, abi.O_RDONLY | common, 0);
-    code = fd === -1 ? errno() : 0;
-  }
-  if (code === ERRNO.ELOOP) {
+    let fd = open(abi.O_RDWR);
+    if (whole && (fd === -ERRNO.EACCES || fd === -ERRNO.EISDIR || fd === -ERRNO.EROFS)) {
+      fd = open(abi.O_RDONLY);
+    }
+    if (fd >= 0) return new OwnedFd(fd);
+    // Somebody has removed it between the two.
+    if (fd === -ERRNO.ENOENT && create && tries < 100) continue;
+    if (fd !== -ERRNO.ELOOP) throw failure(-fd, "open", "open", path);
     throw new UntrustedError(`Cannot lock "${path}": it is a symbolic link`, { code: "ELOOP", target: path });
   }
-  if (fd === -1) throw failure(code, "open", "open", path);
-  return fd;
+}
+
+/** Gives a new file its mode, which the umask may have made narrower. */
+function withMode(file: OwnedFd, mode: number, path: string): OwnedFd {
+  try {
+    if (stat(file.fd).mode !== mode) {
+      must(() => libc.fchmod(file.fd, mode), "fchmod", "set the mode of", path);
+    }
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }

@@ -165,10 +165,17 @@ export class FileLog implements Disposable {
     const directory = this.#directory.again();
     const records = new RecordSource(directory, options.from ?? "start");
     try {
-      const file = directory.openConsumer(name, true)!;
+      const file = directory.openConsumer(name, "create")!;
       const state = new ConsumerState(file, `consumer "${name}" of log "${this.path}"`);
       try {
-        state.begin(records.next);
+        state.begin({
+          first: records.next,
+          oldest: () => records.oldest,
+          end: () => {
+            records.seek("end");
+            return records.next;
+          },
+        });
         records.seek(state.floor);
       } catch (error) {
         state.close();
@@ -252,7 +259,7 @@ export class FileLog implements Disposable {
   }
 
   #consumer(name: string, last: number): ConsumerStatus | undefined {
-    const file = this.#directory.openConsumer(name, false);
+    const file = this.#directory.openConsumer(name, "read");
     if (file === undefined) return undefined;
     const state = new ConsumerState(file, `consumer "${name}"`);
     try {

@@ -5,7 +5,7 @@ leakCheck();
 
 /** A log never fills, has no end, and gives no record that is not whole. */
 const options = { truncatable: false, endDetectable: false, backPressure: false };
-const childScript = { module: new URL("./testdata/pair.ts", import.meta.url), export: "openLog" };
+const childScript = { module: new URL("./testdata/pair.ts", import.meta.url), export: "openInChild" };
 
 channelConformance("file log", () => openLog(), { ...options, childScript });
 channelConformance("file log that is flushed each time", openDurable, { ...options, scale: 0.02 });

@@ -12,7 +12,7 @@ export type { LogPosition, LogRecord } from "./_record_source.ts";
  *
  * A receive throws, once each, and the next goes on behind: a {@linkcode RemovedError} where records were dropped
  * before they were read, a {@linkcode DecodeError} where some are damaged, a {@linkcode TruncatedError} where
- * somebody cut the file.
+ * somebody cut the file. Where the log itself was removed every receive is a RemovedError.
  */
 export class FileLogReader extends BaseReceiver<Bytes> {
   readonly #source: RecordSource;

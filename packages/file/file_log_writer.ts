@@ -99,11 +99,7 @@ export class FileLogWriter extends BaseSender {
   override close(): void {
     if (this.closed) return;
     clearTimeout(this.#timer);
-    try {
-      if (this.#policy !== "never") this.#sink.flush();
-    } finally {
-      super.close();
-    }
+    super.close();
   }
 
   #written(): Promise<void> | void {

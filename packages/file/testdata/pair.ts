@@ -4,9 +4,12 @@ import type { Receiver } from "@ipc/core";
 import type { ChannelPair } from "@ipc/core/testing";
 import { FileLog, type FileLogReader, type FileLogWriter, type LogCreateOptions } from "../mod.ts";
 
+/** Where tests write that need no disk: in memory, where there is such a place. */
+const MEMORY = "/dev/shm";
+
 /** A folder that is this test's. */
 export async function withFolder(test: (folder: string) => Promise<void> | void): Promise<void> {
-  const folder = await Deno.makeTempDir();
+  const folder = await Deno.makeTempDir({ dir: MEMORY });
   try {
     await test(folder);
   } finally {
@@ -18,7 +21,7 @@ export async function withFolder(test: (folder: string) => Promise<void> | void)
 export function openLog(
   options: LogCreateOptions = { fsync: "never" },
 ): ChannelPair & { sender: FileLogWriter; receiver: FileLogReader } {
-  const path = `${Deno.env.get("TMPDIR") ?? "/tmp"}/ipc-test-${crypto.randomUUID()}`;
+  const path = `${MEMORY}/ipc-test-${crypto.randomUUID()}`;
   using log = FileLog.create(path, options);
   const cleanup = () => FileLog.remove(path);
   let sender: FileLogWriter | undefined;
@@ -32,6 +35,13 @@ export function openLog(
   }
 }
 
+/** The same in a process of its own, which may end without more ado. */
+export function openInChild(): ChannelPair {
+  const { sender, receiver, cleanup } = openLog();
+  addEventListener("unload", () => void cleanup?.());
+  return { sender, receiver };
+}
+
 /** The same with the disk at each step, and a segment for each few records. */
 export function openDurable(): ChannelPair {
   return openLog({ fsync: "always", segmentBytes: 4096 });
@@ -39,7 +49,7 @@ export function openDurable(): ChannelPair {
 
 /** A writer, and a member of a consumer. */
 export function openConsumer(): ChannelPair {
-  const path = `${Deno.env.get("TMPDIR") ?? "/tmp"}/ipc-test-${crypto.randomUUID()}`;
+  const path = `${MEMORY}/ipc-test-${crypto.randomUUID()}`;
   using log = FileLog.create(path, { fsync: "never" });
   return { sender: log.writer(), receiver: log.consumer("worker"), cleanup: () => FileLog.remove(path) };
 }
