@@ -188,3 +188,15 @@ Deno.test({
     assertStringIncludes(await run("socket_python.ts"), "{'sum': 6}");
   },
 });
+
+Deno.test("examples: rpc_caller and rpc_service, by five addresses", async () => {
+  assertStringIncludes(await run("rpc_caller.ts"), "ws reward a-b-c [ 3, 5 ]");
+});
+
+Deno.test("examples: rpc_workers", async () => {
+  assertStringIncludes(await run("rpc_workers.ts"), "33860 primes below 400000, in 40 pieces");
+});
+
+Deno.test("examples: rpc_progress", async () => {
+  assertStringIncludes(await run("rpc_progress.ts"), "it stopped before");
+});

@@ -1,4 +1,4 @@
-/** That the main entry runs wherever JavaScript runs. */
+/** That the main entry, and those for HTTP and WebSockets, run wherever JavaScript runs. */
 
 import { assert, assertEquals } from "@std/assert";
 import { has } from "../core/testdata/child.ts";
@@ -25,29 +25,31 @@ async function deno(...args: string[]): Promise<string> {
   return text.decode(stdout);
 }
 
-Deno.test("the main entry imports this package and the main entry of core, and names no Deno, node or npm", async () => {
-  const graph: ModuleGraph = JSON.parse(await deno("info", "--json", "packages/rpc/mod.ts"));
-  const inside = new Set<string>();
-  const queue = [new URL("packages/rpc/mod.ts", root).href];
-  while (queue.length > 0) {
-    const specifier = queue.pop()!;
-    if (inside.has(specifier)) continue;
-    inside.add(specifier);
-    const found = graph.modules.find((module) => module.specifier === specifier);
-    for (const { code } of found?.dependencies ?? []) if (code !== undefined) queue.push(code.specifier);
-  }
-  assert(inside.size > 20);
-  for (const specifier of inside) {
-    assert(specifier.startsWith(root.href), specifier);
-    const path = specifier.slice(root.href.length);
-    assert(/^packages\/(rpc|core)\//.test(path) && !path.startsWith("packages/core/sys/"), path);
-    const source = (await Deno.readTextFile(new URL(specifier))).replaceAll(
-      /\/\*[^]*?\*\/|^\s*\/\/.*$/gm,
-      "",
-    );
-    assert(!/\bDeno\.|\bprocess\.|\brequire\(|\bBuffer\b/.test(source), path);
-  }
-});
+for (const entry of ["mod.ts", "http.ts", "websocket.ts"]) {
+  Deno.test(`${entry} imports this package and the main entry of core, and names no Deno, node or npm`, async () => {
+    const graph: ModuleGraph = JSON.parse(await deno("info", "--json", `packages/rpc/${entry}`));
+    const inside = new Set<string>();
+    const queue = [new URL(`packages/rpc/${entry}`, root).href];
+    while (queue.length > 0) {
+      const specifier = queue.pop()!;
+      if (inside.has(specifier)) continue;
+      inside.add(specifier);
+      const found = graph.modules.find((module) => module.specifier === specifier);
+      for (const { code } of found?.dependencies ?? []) if (code !== undefined) queue.push(code.specifier);
+    }
+    assert(inside.size > 20);
+    for (const specifier of inside) {
+      assert(specifier.startsWith(root.href), specifier);
+      const path = specifier.slice(root.href.length);
+      assert(/^packages\/(rpc|core)\//.test(path) && !path.startsWith("packages/core/sys/"), path);
+      const source = (await Deno.readTextFile(new URL(specifier))).replaceAll(
+        /\/\*[^]*?\*\/|^\s*\/\/.*$/gm,
+        "",
+      );
+      assert(!/\bDeno\.|\bprocess\.|\brequire\(|\bBuffer\b/.test(source), path);
+    }
+  });
+}
 
 /** Whether the bundler can be had: the runtime fetches it when it is first used. */
 async function canBundle(): Promise<boolean> {

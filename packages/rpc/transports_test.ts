@@ -18,7 +18,8 @@ import { MessageQueue as PosixQueue } from "@ipc/posix";
 import { MessageQueue } from "@ipc/sysv";
 import { warmUpWaiting } from "../sysv/_waiting/mod.ts";
 import { has } from "../core/testdata/child.ts";
-import { type Client, client, DisconnectedError, RpcError, RpcPeer } from "./mod.ts";
+import { client, DisconnectedError, RpcPeer } from "./mod.ts";
+import { suite } from "./testdata/suite.ts";
 import { until } from "./testdata/waiting.ts";
 import type { Words } from "./testdata/words.ts";
 
@@ -110,37 +111,6 @@ const transports: Record<string, () => Transport | Promise<Transport>> = {
   "a System V queue by types": queue,
   "two POSIX queues": queues,
 };
-
-async function suite(api: Client<Words>, peer: RpcPeer, largest: number): Promise<void> {
-  assertEquals(await api.add(1, 2), 3);
-  const many = Array.from({ length: 500 }, (_, index) => index);
-  assertEquals(await Promise.all(many.map((index) => api.add(index, 1))), many.map((index) => index + 1));
-  assertEquals(await api.reverse("Grüße\n\0"), "\0\neßürG");
-  const counted: number[] = [];
-  for await (const value of api.count(300)) counted.push(value);
-  assertEquals(counted, many.slice(1, 301));
-  async function* values() {
-    yield* counted;
-  }
-  assertEquals(await api.total(values()), 45_150);
-  assertEquals(await api.each(["a", "bb"], (word) => word.length), 3);
-  const data = crypto.getRandomValues(new Uint8Array(largest));
-  assertEquals(await api.digest(data), new Uint8Array(await crypto.subtle.digest("SHA-256", data)));
-  const error = await assertRejects(() => api.fail(), RpcError, "Out of cheese");
-  assertEquals([error.code, error.data], [42, [1]]);
-  await assertRejects(() => api.with({ timeout: 50 }).hang());
-  const controller = new AbortController();
-  const hanging = api.with({ signal: controller.signal }).hang();
-  const running = () => api.running().then((count) => count > 0);
-  while (!await running());
-  controller.abort();
-  await assertRejects(() => hanging, DOMException);
-  while (await running());
-  for await (const value of api.count(1_000_000)) if (value === 100) break;
-  while (await running());
-  assertEquals(await Promise.all(peer.batch(() => [api.add(1, 1), api.reverse("ab")])), [2, "ba"]);
-  assertEquals(peer.calls, 0);
-}
 
 for (const [name, open] of Object.entries(transports)) {
   Deno.test(`a service in another process: ${name}`, async () => {

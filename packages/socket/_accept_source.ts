@@ -23,7 +23,7 @@ export interface AcceptInit<C> {
    * `accept`.
    */
   admit: (fd: number, onClose: () => void) => C | typeof REFUSED;
-  /** Called before the descriptor is closed. */
+  /** Called when the descriptor has been closed. */
   onClose?: (() => void) | undefined;
 }
 
@@ -134,11 +134,8 @@ export class AcceptSource<C> implements ListenerSource<C> {
   }
 
   close(): void {
-    try {
-      this.#init.onClose?.();
-    } finally {
-      this.#descriptor.close();
-    }
+    this.#descriptor.close();
+    this.#init.onClose?.();
   }
 
   #closed(): void {

@@ -1,6 +1,6 @@
 /** Messages over a connection of the runtime's own: TLS. */
 
-import { BrokenPipeError, type Bytes, encodeFrame, type Framing } from "@ipc/core";
+import { BrokenPipeError, type Bytes, type Decoder, encodeFrame, type Framing } from "@ipc/core";
 import type { Sink, Source } from "@ipc/core/base";
 
 /** What is needed of a connection; `Deno.TlsConn` is one. */
@@ -29,7 +29,7 @@ const GRACE = 1000;
 /** A {@linkcode Source} with one read at most under way, whose bytes go to the decoder whoever waits for them. */
 export class ConnSource implements Source<Bytes> {
   readonly #conn: ByteConn;
-  readonly #decoder: ReturnType<Framing["decoder"]>;
+  readonly #decoder: Decoder;
   readonly #onClose: () => void;
   readonly #chunk = new Uint8Array(CHUNK);
   #reading = false;
@@ -37,9 +37,9 @@ export class ConnSource implements Source<Bytes> {
   #error: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(conn: ByteConn, framing: Framing, onClose: () => void) {
+  constructor(conn: ByteConn, decoder: Decoder, onClose: () => void) {
     this.#conn = conn;
-    this.#decoder = framing.decoder();
+    this.#decoder = decoder;
     this.#onClose = onClose;
     conn.unref();
   }
@@ -58,6 +58,8 @@ export class ConnSource implements Source<Bytes> {
       try {
         const message = this.#decoder.next();
         if (message !== undefined) return message;
+        // Who only looks finds what has come the next time.
+        if (!this.#atEnd && !this.#reading) this.#read();
       } catch (error) {
         this.#atEnd = true;
         this.#error = undefined;

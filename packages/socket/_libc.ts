@@ -83,6 +83,10 @@ const symbols = {
     parameters: [/* int fd */ "i32", /* unsigned long request */ "usize", /* void *argp */ "buffer"],
     result: /* int */ "i32",
   },
+  fcntl: {
+    parameters: [/* int fd */ "i32", /* int cmd */ "i32", /* int arg */ "i32"],
+    result: /* int */ "i32",
+  },
   fchmod: { parameters: [/* int fd */ "i32", /* mode_t mode */ "u32"], result: /* int */ "i32" },
   chmod: {
     parameters: [/* const char *path */ "buffer", /* mode_t mode */ "u32"],

@@ -1,21 +1,19 @@
 /** The memory of recvmsg(2): a message, who sent it, and what came with it. */
 
 import { type Bytes, ERRNO } from "@ipc/core";
-import { errno, Memory } from "@ipc/core/sys";
-import { cmsghdr, constants, iovec, msghdr, sockaddrUn, syscalls, ucred } from "./_abi.ts";
+import { errno, Memory, type OwnedFd } from "@ipc/core/sys";
+import { constants, iovec, msghdr, sockaddrUn, syscalls, ucred } from "./_abi.ts";
+import { CREDENTIALS_ONLY, eachControlMessage, takeRights, WITH_HANDLES } from "./_control_message.ts";
 import { libc, onAddress, onView } from "./_libc.ts";
 import { type Credentials, readCredentials } from "./peer.ts";
 import { decodeUnixAddress } from "./_unix_address.ts";
 
-const { MSG_CMSG_CLOEXEC, MSG_TRUNC, SOL_SOCKET, SCM_CREDENTIALS } = constants;
+const { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_TRUNC, SCM_CREDENTIALS } = constants;
 const { recvmsg: RECVMSG } = syscalls;
 
 const NAMELEN = msghdr.msg_namelen / 4;
 const CONTROLLEN = msghdr.msg_controllen / 4;
 const FLAGS = msghdr.msg_flags / 4;
-
-/** Room for the sender's credentials, and not a byte more: descriptors that nobody asked for never get in. */
-export const CREDENTIALS_ONLY = Math.ceil((cmsghdr.size + ucred.size) / cmsghdr.ALIGN) * cmsghdr.ALIGN;
 
 /** What one recvmsg(2) fills. It can be used again as soon as what came is copied out. */
 export class MessageBuffer {
@@ -43,11 +41,13 @@ export class MessageBuffer {
   }
 
   /**
-   * Receives a message; the bytes that it has, also where there was not room for all of them, or an errno below 0.
+   * Receives a message, or at most `size` bytes of a stream; the bytes that it has, also where there was not room for
+   * all of them, or an errno below 0.
    *
    * System call: `recvmsg`.
    */
-  receive(fd: number, flags: number): number {
+  receive(fd: number, flags: number, size?: number): number {
+    if (size !== undefined) this.#iovec.setBigUint64(iovec.iov_len, BigInt(size), true);
     const header = this.#header;
     const { bytes, address } = this.#memory;
     const all = flags | MSG_TRUNC | MSG_CMSG_CLOEXEC;
@@ -80,16 +80,21 @@ export class MessageBuffer {
 
   /** Who sent the message, where the socket was told to ask for that. */
   get credentials(): Credentials | undefined {
-    const { size, cmsg_len, cmsg_level, cmsg_type, ALIGN } = cmsghdr;
-    const { control } = this;
-    for (let at = 0; at + size <= this.controlLength;) {
-      const length = Number(control.getBigUint64(at + cmsg_len, true));
-      const found = control.getInt32(at + cmsg_level, true) === SOL_SOCKET &&
-        control.getInt32(at + cmsg_type, true) === SCM_CREDENTIALS;
-      if (found && length >= size + ucred.size) return readCredentials(control, at + size);
-      at += Math.max(size, Math.ceil(length / ALIGN) * ALIGN);
-    }
-    return undefined;
+    let found: Credentials | undefined;
+    eachControlMessage(this.control, this.controlLength, SCM_CREDENTIALS, (at, length) => {
+      if (length >= ucred.size) found = readCredentials(this.control, at);
+    });
+    return found;
+  }
+
+  /** Takes over the descriptors that came; once for each message. */
+  takeHandles(): OwnedFd[] {
+    return takeRights(this.control, this.controlLength);
+  }
+
+  /** Whether more control messages came than there was room for. */
+  get cut(): boolean {
+    return (this.flags & MSG_CTRUNC) !== 0;
   }
 }
 
@@ -108,9 +113,18 @@ export function addressOf(memory: ArrayBufferView<ArrayBuffer>): bigint {
 const address = new BigUint64Array(new ArrayBuffer(8));
 
 let shared: MessageBuffer | undefined;
+let withHandles: MessageBuffer | undefined;
 
 /** A buffer for messages of up to `size` bytes; what came in it is copied out before anything else runs. */
 export function messageBuffer(size: number): MessageBuffer {
   if (shared === undefined || shared.data.byteLength < size) shared = new MessageBuffer(size);
   return shared;
+}
+
+/** The same with room for descriptors, which are taken over at once. */
+export function handleBuffer(size: number): MessageBuffer {
+  if (withHandles === undefined || withHandles.data.byteLength < size) {
+    withHandles = new MessageBuffer(size, WITH_HANDLES);
+  }
+  return withHandles;
 }

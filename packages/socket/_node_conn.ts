@@ -3,10 +3,17 @@
 import type { TLSSocket } from "node:tls";
 import type { ByteConn } from "./_conn_ends.ts";
 
+/**
+ * Bytes that may wait to be read before the socket is paused. They are many: the runtime forgets the peer's end where
+ * it has come together with the bytes on which it is paused, and a receive would then wait for ever (Deno 2.9.5).
+ */
+const MOST_WAITING = 4 * 1024 * 1024;
+
 /** A {@linkcode ByteConn} over a socket of node:tls. */
 export class NodeConn implements ByteConn {
   readonly #socket: TLSSocket;
   readonly #arrived: Uint8Array[] = [];
+  #waiting = 0;
   #ended = false;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
@@ -16,7 +23,8 @@ export class NodeConn implements ByteConn {
     const tell = () => this.#tell();
     socket.on("data", (bytes: Uint8Array) => {
       this.#arrived.push(bytes);
-      socket.pause();
+      this.#waiting += bytes.length;
+      if (this.#waiting > MOST_WAITING) socket.pause();
       tell();
     });
     socket.on("end", () => {
@@ -31,7 +39,6 @@ export class NodeConn implements ByteConn {
       this.#ended = true;
       tell();
     });
-    socket.pause();
   }
 
   async read(into: Uint8Array): Promise<number | null> {
@@ -40,13 +47,14 @@ export class NodeConn implements ByteConn {
       if (this.#ended) return null;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
-      this.#socket.resume();
       await promise;
     }
     const bytes = this.#arrived.shift()!;
     const length = Math.min(bytes.length, into.length);
     into.set(bytes.subarray(0, length));
     if (length < bytes.length) this.#arrived.unshift(bytes.subarray(length));
+    this.#waiting -= length;
+    if (this.#waiting <= MOST_WAITING / 2 && this.#socket.isPaused()) this.#socket.resume();
     return length;
   }
 

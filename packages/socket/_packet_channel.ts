@@ -2,9 +2,11 @@
 
 import { type Bytes, ClosedError, type SyncChannel, type SyncOptions, type WaitOptions } from "@ipc/core";
 import { BaseReceiver, BaseSender } from "@ipc/core/base";
-import { Descriptor } from "@ipc/core/sys";
+import { Descriptor, type OwnedFd } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
-import { type Destination, type PacketOrigin, PacketSink, PacketSource } from "./_packet_ends.ts";
+import { Attachment } from "./_attachment.ts";
+import type { Handle } from "./handle.ts";
+import { type Destination, type PacketOrigin, PacketSink, PacketSource, Parcel } from "./_packet_ends.ts";
 import { type BufferOptions, checkBuffers, getOption, setBuffers, setOption } from "./_socket_options.ts";
 
 const { SOL_SOCKET, SO_PASSCRED, SO_SNDBUF } = constants;
@@ -38,7 +40,11 @@ export interface PacketHooks<M> {
 
 /** A sender whose messages may go elsewhere. */
 class PacketSender extends BaseSender {
-  sendTo(message: Uint8Array, to: Destination | undefined, options?: WaitOptions): Promise<void> {
+  sendTo(
+    message: Uint8Array,
+    to: Destination | Parcel | undefined,
+    options?: WaitOptions,
+  ): Promise<void> {
     return this.sendWith(message, options, to);
   }
 
@@ -163,6 +169,11 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseRecei
     return this.#source.takeMessage();
   }
 
+  /** The same with the descriptors that came with it. */
+  protected takeMessageWithHandles(): (M & { handles: OwnedFd[] }) | undefined {
+    return this.#source.takeWithHandles();
+  }
+
   /** Looks at the next message and leaves it; `undefined`: there is none now. */
   protected peekMessage(): M | undefined {
     this.checkOpen();
@@ -177,6 +188,20 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseRecei
   /** Sends to an address, or to the peer. */
   protected sendTo(message: Uint8Array, to: Destination | undefined, options?: WaitOptions): Promise<void> {
     return this.#sender.sendTo(message, to, options);
+  }
+
+  /** {@linkcode PacketChannel.sendTo} with handles. */
+  protected sendParcel(
+    message: Uint8Array,
+    handles: readonly Handle[],
+    options?: WaitOptions,
+    to?: Destination,
+  ): Promise<void> {
+    try {
+      return this.#sender.sendTo(message, new Parcel(new Attachment(handles), to), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** {@linkcode PacketChannel.sendTo} without waiting. */

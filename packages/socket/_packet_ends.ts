@@ -9,10 +9,14 @@ import {
   MessageTooLongError,
 } from "@ipc/core";
 import type { Sink, Source } from "@ipc/core/base";
-import { abi, type Descriptor, errno, failure, lookAgain, sizeT, waitFor } from "@ipc/core/sys";
+import { abi, type Descriptor, errno, failure, lookAgain, type OwnedFd, sizeT, waitFor } from "@ipc/core/sys";
 import { constants, syscalls } from "./_abi.ts";
 import { libc, onView } from "./_libc.ts";
-import { type MessageBuffer, messageBuffer } from "./_message_buffer.ts";
+import { closeAll } from "./_control_message.ts";
+import type { Attachment } from "./_attachment.ts";
+import { handlesCut } from "./_handle_descriptor.ts";
+import { handleBuffer, type MessageBuffer, messageBuffer } from "./_message_buffer.ts";
+import { sendMessage } from "./_send_message.ts";
 import type { Credentials } from "./peer.ts";
 
 const { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK } = constants;
@@ -106,6 +110,21 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
     return data && this.#options.describe(data, messageBuffer(this.#room));
   }
 
+  /** Takes a message with the descriptors that came with it. */
+  takeWithHandles(): (M & { handles: OwnedFd[] }) | undefined {
+    const handles: OwnedFd[] = [];
+    try {
+      const data = this.#take(MSG_DONTWAIT, handles);
+      if (data === undefined) return undefined;
+      const buffer = handleBuffer(this.#room);
+      if (buffer.cut) throw handlesCut();
+      return { ...this.#options.describe(data, buffer), handles };
+    } catch (error) {
+      closeAll(handles);
+      throw error;
+    }
+  }
+
   /** Looks at the next message and leaves it; `undefined`: there is none now. */
   peek(): M | undefined {
     while (!this.#ended) {
@@ -135,12 +154,14 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
     this.#descriptor.close();
   }
 
-  #take(flags: number): Bytes | undefined {
+  /** Descriptors that come with it go into `handles`, where that is told; otherwise the kernel drops them. */
+  #take(flags: number, handles?: OwnedFd[]): Bytes | undefined {
     this.#throwFailure();
     for (let dropped = 0; !this.#ended && dropped < MOST_DROPPED; dropped++) {
-      const buffer = messageBuffer(this.#room);
+      const buffer = handles === undefined ? messageBuffer(this.#room) : handleBuffer(this.#room);
       const length = this.#receive(buffer, flags);
       if (length === undefined) return undefined;
+      handles?.push(...buffer.takeHandles());
       if (this.#isEnd(length, buffer)) {
         this.#ended = true;
         return undefined;
@@ -150,6 +171,7 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
         return buffer.data.slice(0, length);
       }
       this.#dropped++;
+      if (handles !== undefined) closeAll(handles.splice(0));
     }
     return undefined;
   }
@@ -200,6 +222,11 @@ export interface Destination {
   readonly name: string;
 }
 
+/** What a message is told that handles go with. */
+export class Parcel {
+  constructor(readonly handles: Attachment, readonly destination: Destination | undefined) {}
+}
+
 /** A {@linkcode Sink} over sendto(2), which takes a message whole or not at all; it owns nothing. */
 export class PacketSink implements Sink {
   readonly begun = false;
@@ -217,11 +244,13 @@ export class PacketSink implements Sink {
   }
 
   put(message: Uint8Array, meta?: unknown): boolean {
-    return this.#send(message, meta as Destination | undefined, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return this.#send(message, meta as Destination | Parcel | undefined, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
   putSync(message: Uint8Array, meta?: unknown): void {
-    while (!this.#send(message, meta as Destination | undefined, MSG_NOSIGNAL)) this.block(undefined);
+    while (!this.#send(message, meta as Destination | Parcel | undefined, MSG_NOSIGNAL)) {
+      this.block(undefined);
+    }
   }
 
   finish(): boolean {
@@ -247,7 +276,8 @@ export class PacketSink implements Sink {
   close(): void {}
 
   /** False: there is no room. */
-  #send(message: Uint8Array, destination: Destination | undefined, flags: number): boolean {
+  #send(message: Uint8Array, destination: Destination | Parcel | undefined, flags: number): boolean {
+    if (destination instanceof Parcel) return this.#sendParcel(message, destination, flags);
     const { fd } = this.#descriptor;
     const bytes = message as Bytes;
     const length = sizeT(message.byteLength);
@@ -265,17 +295,26 @@ export class PacketSink implements Sink {
     }
   }
 
-  #failure(code: number, destination: Destination | undefined): IpcError {
+  #sendParcel(message: Uint8Array, { handles, destination }: Parcel, flags: number): boolean {
+    const fds = handles.fds();
+    const sent = sendMessage(this.#descriptor.fd, message, fds, { flags, to: destination?.to });
+    if (sent >= 0) return true;
+    if (sent !== -ERRNO.EAGAIN) throw this.#failure(-sent, destination, "sendmsg");
+    this.#elsewhere = destination !== undefined;
+    return false;
+  }
+
+  #failure(code: number, destination: Destination | undefined, syscall = "sendto"): IpcError {
     const target = destination?.name ?? this.#descriptor.target;
     if (code === ERRNO.ECONNREFUSED) {
       return new BrokenPipeError(`Cannot send to "${target}": nobody can receive any more`, {
         code: "ECONNREFUSED",
         errno: code,
-        syscall: "sendto",
+        syscall,
         target: String(target),
       });
     }
-    return errnoError(code, { syscall: "sendto", action: `send to "${target}"`, target: String(target) });
+    return errnoError(code, { syscall, action: `send to "${target}"`, target: String(target) });
   }
 }
 

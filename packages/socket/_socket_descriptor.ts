@@ -4,6 +4,7 @@ import { ERRNO, IpcError } from "@ipc/core";
 import { abi, Descriptor, type DescriptorOptions, errno, failure, Memory, sizeT } from "@ipc/core/sys";
 import { constants, syscalls } from "./_abi.ts";
 import { onAddress, onView } from "./_libc.ts";
+import { sendMessage } from "./_send_message.ts";
 
 const { MSG_DONTWAIT, MSG_NOSIGNAL } = constants;
 const { recvfrom: RECVFROM, sendto: SENDTO } = syscalls;
@@ -27,11 +28,18 @@ export interface SocketDescriptorOptions extends DescriptorOptions {
  */
 export class SocketDescriptor extends Descriptor {
   readonly #resetIsEnd: boolean;
+  /** Descriptors that go with the next bytes. */
+  #attached: readonly number[] | undefined;
 
   /** Takes `fd` over. */
   constructor(fd: number, options: SocketDescriptorOptions = {}) {
     super(fd, options);
     this.#resetIsEnd = options.resetIsEnd ?? false;
+  }
+
+  /** Gives the next bytes that are written descriptors to take along, once; or takes that back. */
+  attach(fds: readonly number[] | undefined): void {
+    this.#attached = fds;
   }
 
   /** Reads what is there; -1: nothing now, 0: the end. System call: `recvfrom`. */
@@ -88,6 +96,7 @@ export class SocketDescriptor extends Descriptor {
   }
 
   #send({ bytes, address }: Memory, length: number, flags: number): number {
+    if (this.#attached !== undefined) return this.#sendAttached(bytes.subarray(0, length), flags);
     const count = sizeT(length);
     while (true) {
       const sent = address === null
@@ -98,6 +107,14 @@ export class SocketDescriptor extends Descriptor {
       if (code === ERRNO.EAGAIN) return NOTHING;
       if (code !== ERRNO.EINTR) throw failure(code, "sendto", this.#says("send to"), this.target);
     }
+  }
+
+  #sendAttached(bytes: Uint8Array, flags: number): number {
+    const sent = sendMessage(this.fd, bytes, this.#attached!, { flags });
+    if (sent === -ERRNO.EAGAIN) return NOTHING;
+    if (sent < 0) throw failure(-sent, "sendmsg", this.#says("send handles to"), this.target);
+    this.#attached = undefined;
+    return sent;
   }
 
   #says(what: string): string {

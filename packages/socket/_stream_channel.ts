@@ -10,9 +10,12 @@ import {
   type SyncOptions,
   type WaitOptions,
 } from "@ipc/core";
-import { BaseReceiver, BaseSender } from "@ipc/core/base";
+import { BaseReceiver, BaseSender, type Source } from "@ipc/core/base";
 import { abi, ByteSink, ByteSource, check } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
+import { type ByteBudget, decoderOf } from "./_byte_budget.ts";
+import { Attachment } from "./_attachment.ts";
+import type { Handle } from "./handle.ts";
 import { libc } from "./_libc.ts";
 import { PatientSource } from "./_patient_source.ts";
 import type { SocketDescriptor } from "./_socket_descriptor.ts";
@@ -45,27 +48,64 @@ export interface StreamHooks {
   isEnd?: (() => boolean) | undefined;
   /** Whether the runtime's reactor may read: not where descriptors arrive, which it would drop. */
   reactor?: (() => boolean) | undefined;
+  /** Puts something around where messages come from; `buffered` tells how many bytes of those read are left there. */
+  wrap?: ((source: Source<Bytes>, buffered: () => number) => Source<Bytes>) | undefined;
+  /** What all connections of one listener may hold together. */
+  budget?: ByteBudget | undefined;
 }
 
 /** A sink whose end leaves the other direction open. */
 class StreamSink extends ByteSink {
-  readonly #fd: number;
+  readonly #descriptor: SocketDescriptor;
+  /** Whether an empty message is nothing at all. */
+  readonly #bare: boolean;
   readonly #onEnd: (() => void) | undefined;
 
   constructor(descriptor: SocketDescriptor, framing: Framing, onEnd: (() => void) | undefined) {
     super(descriptor, framing);
-    this.#fd = descriptor.fd;
+    this.#descriptor = descriptor;
+    this.#bare = framing.maxPrefix === 0 && framing.suffix.byteLength === 0;
     this.#onEnd = onEnd;
+  }
+
+  override put(message: Uint8Array, meta?: unknown): boolean {
+    if (!(meta instanceof Attachment)) return super.put(message, meta);
+    return this.#attached(message, meta, () => super.put(message));
+  }
+
+  override putSync(message: Uint8Array, meta?: unknown): void {
+    if (!(meta instanceof Attachment)) return super.putSync(message, meta);
+    this.#attached(message, meta, () => super.putSync(message));
   }
 
   /** Tells the peer that nothing will follow. */
   override end(): void {
-    shutdownSending(this.#fd);
+    shutdownSending(this.#descriptor.fd);
     this.#onEnd?.();
   }
 
   /** The descriptor is the receiving half's, which closes it last: a wait of that half may still be on it. */
   override close(): void {}
+
+  #attached<T>(message: Uint8Array, handles: Attachment, put: () => T): T {
+    if (this.#bare && message.byteLength === 0) {
+      throw new TypeError("Cannot send handles without a byte to go with: this framing adds none");
+    }
+    this.#descriptor.attach(handles.fds());
+    try {
+      return put();
+    } finally {
+      // Where nothing left they come with the next attempt.
+      this.#descriptor.attach(undefined);
+    }
+  }
+}
+
+/** A sender whose messages may have handles with them. */
+class StreamSender extends BaseSender {
+  sendHandles(message: Uint8Array, handles: Attachment, options: WaitOptions | undefined): Promise<void> {
+    return this.sendWith(message, options, handles);
+  }
 }
 
 /**
@@ -76,27 +116,33 @@ class StreamSink extends ByteSink {
 export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncChannel {
   readonly #descriptor: SocketDescriptor;
   readonly #source: ByteSource;
-  readonly #sender: BaseSender;
+  readonly #sender: StreamSender;
+  readonly #release: () => void;
   readonly #onClose: (() => void) | undefined;
 
   /** Takes the connected socket over, and closes it if that fails. */
   constructor(descriptor: SocketDescriptor, options: StreamOptions = {}, hooks: StreamHooks = {}) {
     const { idleTimeout, maxQueuedBytes } = options;
-    const { isEnd, reactor, onEnd, onClose } = hooks;
+    const { isEnd, reactor, onEnd, onClose, budget, wrap = (source) => source } = hooks;
     let bytes: ByteSource;
-    let sender: BaseSender;
+    let release = () => {};
+    let sender: StreamSender;
     try {
       const framing = checkStream(options);
-      bytes = new ByteSource(descriptor, framing.decoder(), { isEnd, reactor });
-      sender = new BaseSender(new StreamSink(descriptor, framing, onEnd), { maxQueuedBytes });
+      const decoder = decoderOf(framing, budget, () => libc.shutdown(descriptor.fd, constants.SHUT_RD));
+      release = () => decoder.release?.();
+      bytes = new ByteSource(descriptor, decoder, { isEnd, reactor });
+      sender = new StreamSender(new StreamSink(descriptor, framing, onEnd), { maxQueuedBytes });
     } catch (error) {
       descriptor.close();
       throw error;
     }
-    super(idleTimeout === undefined ? bytes : new PatientSource(bytes, idleTimeout));
+    const source = idleTimeout === undefined ? bytes : new PatientSource(bytes, idleTimeout);
+    super(wrap(source, () => bytes.buffered));
     this.#descriptor = descriptor;
     this.#source = bytes;
     this.#sender = sender;
+    this.#release = release;
     this.#onClose = onClose;
   }
 
@@ -160,6 +206,19 @@ export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncC
     return this.#sender.end();
   }
 
+  /** Sends a message with handles, in its turn. */
+  protected sendAttached(
+    message: Uint8Array,
+    handles: readonly Handle[],
+    options?: WaitOptions,
+  ): Promise<void> {
+    try {
+      return this.#sender.sendHandles(message, new Attachment(handles), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** Throws if the channel is closed: the number of its descriptor may be somebody else's by now. */
   protected checkOpen(): void {
     if (this.closed) throw new ClosedError("Cannot use the socket: the channel is closed");
@@ -172,6 +231,7 @@ export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncC
       this.#sender.close();
     } finally {
       super.close();
+      this.#release();
       this.#onClose?.();
     }
   }

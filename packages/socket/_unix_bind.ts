@@ -31,6 +31,8 @@ export interface UnixBindOptions {
 export interface Binding {
   /** Removes the path if it is still this socket's; before the socket is closed. */
   release(): void;
+  /** The same after this process has closed the socket, unless another one was given it and has the path now. */
+  leave(): void;
 }
 
 /**
@@ -48,12 +50,16 @@ export async function bindUnix(fd: number, path: string, options: UnixBindOption
   const address = encodeUnixAddress(path);
   if (isAbstract(path)) {
     if (!tryBind(fd, address, path)) throw inUse(path, "somebody has this name");
-    return { release: () => {} };
+    return { release: () => {}, leave: () => {} };
   }
   // The path gets the mode of its socket, less the umask: so it is never wider than asked for.
   check(libc.fchmod(fd, mode), "fchmod", "set the mode of socket", path);
   if (!tryBind(fd, address, path)) await takeOver(fd, address, path, signal);
-  return finishBinding(path, mode);
+  const status = finishBinding(path, mode);
+  return {
+    release: () => release(path, status),
+    leave: () => leave(address, path, status),
+  };
 }
 
 /** Throws unless it is a mode. */
@@ -102,9 +108,13 @@ function checkDead(address: Uint8Array<ArrayBuffer>, path: string): FileStatus |
  * see a connection. Only where there is no socket at all is it refused.
  */
 function answers(address: Uint8Array<ArrayBuffer>): boolean {
-  using probe = unixSocket(constants.SOCK_DGRAM);
-  if (libc.connect(probe.fd, address, address.byteLength) === 0) return true;
-  return errno() !== ERRNO.ECONNREFUSED;
+  return probe(address) !== ERRNO.ECONNREFUSED;
+}
+
+/** What connecting a datagram socket gives: 0 or an errno. */
+function probe(address: Uint8Array<ArrayBuffer>): number {
+  using socket = unixSocket(constants.SOCK_DGRAM);
+  return libc.connect(socket.fd, address, address.byteLength) === 0 ? 0 : errno();
 }
 
 /** Holds the directory of a path locked against others who take over dead servers' paths there. */
@@ -169,8 +179,8 @@ function removeIfSame(path: string, { ino, dev }: FileStatus): boolean {
   return libc.unlink(cString(path)) === 0;
 }
 
-/** The mode, exact, and what the binding has to remember. */
-function finishBinding(path: string, mode: number): Binding {
+/** Makes the mode exact; what is bound now. */
+function finishBinding(path: string, mode: number): FileStatus {
   using handle = openName(path);
   const status = stat(handle.fd);
   if (status.type !== "socket" || status.uid !== libc.geteuid()) {
@@ -184,7 +194,20 @@ function finishBinding(path: string, mode: number): Binding {
     removeIfSame(path, status);
     throw failure(code, "chmod", "set the mode of socket", path);
   }
-  return { release: () => release(path, status) };
+  return status;
+}
+
+/** Somebody else may hold the same socket, or be bound to a new one there. */
+function leave(address: Uint8Array<ArrayBuffer>, path: string, status: FileStatus): void {
+  let code: number;
+  try {
+    code = probe(address);
+  } catch {
+    // No descriptor is left for a look, and a path without a socket does no harm.
+    return;
+  }
+  // Another errno tells nothing of a socket: the mode may keep even its owner out.
+  if (code !== 0 && code !== ERRNO.EPROTOTYPE) release(path, status);
 }
 
 /** What cannot be looked at stays: the next server takes it over. */

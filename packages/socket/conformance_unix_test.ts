@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Decoder, encodeFrame, type IpcError, lengthPrefix } from "@ipc/core";
 import { abi, cString } from "@ipc/core/sys";
-import { leakCheck } from "@ipc/core/testing";
+import { leakCheck, trackLeaks } from "@ipc/core/testing";
+import { cmsghdr } from "./_abi.ts";
 import { libc } from "./_libc.ts";
 import { listen as listenAt } from "./mod.ts";
 import {
@@ -18,6 +19,7 @@ import {
   recv,
   recvmsg,
   send,
+  sendmsg,
   shutdown,
   socket,
   socketpair,
@@ -37,7 +39,17 @@ import {
 
 leakCheck();
 
-const { AF_UNIX, MSG_DONTWAIT, MSG_TRUNC, SHUT_WR, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } = constants;
+const {
+  AF_UNIX,
+  MSG_CTRUNC,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  SHUT_WR,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} = constants;
 const { SOL_SOCKET, SO_SNDBUF } = constants;
 const cases = new Cases("socket", new URL("testdata/conformance.json", import.meta.url));
 
@@ -122,6 +134,32 @@ cases.test("SOCK-007", () => {
     } finally {
       close(here);
     }
+  }
+});
+
+cases.test("SOCK-009", async () => {
+  await withPair(SOCK_SEQPACKET, async (here, there) => {
+    await using leaks = await trackLeaks();
+    sendmsg(here, bytes("two"), { rights: [0, 0] });
+    // CMSG_LEN of one: there is no padding that another would fit into.
+    const { data, flags, rights } = recvmsg(there, 10, { controlSize: cmsghdr.size + 4 });
+    rights.forEach(close);
+    assertEquals([text(data), flags & MSG_CTRUNC, rights.length], ["two", MSG_CTRUNC, 1]);
+    await leaks.check();
+  });
+});
+
+cases.test("SOCK-011", async () => {
+  for (const type of [SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM]) {
+    await withPair(type, async (here, there) => {
+      await using leaks = await trackLeaks();
+      sendmsg(here, bytes("two"), { rights: [0, 0] });
+      assertEquals(text(recv(there, 10).data), "two");
+      sendmsg(here, bytes("more"), { rights: [0, 0] });
+      const { data, flags } = recvmsg(there, 10);
+      assertEquals([text(data), flags & MSG_CTRUNC], ["more", MSG_CTRUNC]);
+      await leaks.check();
+    });
   }
 });
 

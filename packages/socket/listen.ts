@@ -106,7 +106,7 @@ function listenAt(
       return listenWebSocket(address as string, options);
     default:
       throw new TypeError(
-        `Cannot listen at "${scheme}:": there are unix: unix-seqpacket: tcp: tls: ws: and wss:, and sockets without connections have bindUdp`,
+        `Cannot listen at "${scheme}:": there are unix: unix-seqpacket: tcp: tls: ws: and wss:, and sockets without connections are bound by bindUnixDatagram and bindUdp`,
       );
   }
 }

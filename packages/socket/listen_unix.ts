@@ -1,10 +1,12 @@
 import { check } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { AcceptSource, REFUSED } from "./_accept_source.ts";
-import type { UnixAddress } from "./address.ts";
+import type { UnixAddress, UnixScheme } from "./address.ts";
+import { ByteBudget, type TotalOptions } from "./_byte_budget.ts";
 import { libc } from "./_libc.ts";
 import { Listener } from "./listener.ts";
 import { checkPacket } from "./_packet_channel.ts";
+import { checkStream } from "./_stream_channel.ts";
 import { bindUnix, checkMode } from "./_unix_bind.ts";
 import { formatUnixAddress, isAbstract } from "./_unix_address.ts";
 import { SOCKET_TYPES, unixSocket } from "./_unix_socket.ts";
@@ -13,7 +15,7 @@ import { UnixSeqpacket } from "./unix_seqpacket.ts";
 import { checkUnixStream, UnixStream, type UnixStreamOptions } from "./unix_stream.ts";
 
 /** How a unix socket listens; the options of streams are those of each connection. */
-export interface UnixListenOptions extends UnixStreamOptions {
+export interface UnixListenOptions extends UnixStreamOptions, TotalOptions {
   /** Who may connect by the permission bits of the path, exact whatever the umask; 0o600 unless told. */
   mode?: number | undefined;
   /**
@@ -38,7 +40,7 @@ export async function listenUnix(
 ): Promise<Listener<UnixStream | UnixSeqpacket>> {
   const { type, path } = address;
   checkOptions(address, options);
-  const { authorize = sameUserOrRoot, backlog = constants.SOMAXCONN, maxConnections } = options;
+  const { backlog = constants.SOMAXCONN } = options;
   using socket = unixSocket(SOCKET_TYPES[type], constants.SOCK_NONBLOCK);
   const binding = await bindUnix(socket.fd, path, options);
   try {
@@ -47,16 +49,29 @@ export async function listenUnix(
     binding.release();
     throw error;
   }
+  return unixListener(socket.take(), address, options, () => binding.leave());
+}
+
+/** Makes a listener of a non-blocking socket that listens, and closes it if that fails. */
+export function unixListener(
+  fd: number,
+  address: UnixAddress,
+  options: UnixListenOptions,
+  onClose?: () => void,
+): Listener<UnixStream | UnixSeqpacket> {
+  const { type } = address;
+  const { authorize = sameUserOrRoot, maxConnections } = options;
+  const budget = type === "unix" ? new ByteBudget(options, checkStream(options).maxMessageSize) : undefined;
   return new Listener(
     new AcceptSource<UnixStream | UnixSeqpacket>({
-      fd: socket.take(),
+      fd,
       address: formatUnixAddress(address),
       maxConnections,
-      onClose: () => binding.release(),
+      onClose,
       admit: (fd, onClose) => {
         if (!isAllowed(fd, authorize)) return REFUSED;
         return type === "unix"
-          ? new UnixStream(fd, options, { onClose })
+          ? new UnixStream(fd, options, { onClose, budget })
           : new UnixSeqpacket(fd, options, { onClose });
       },
     }),
@@ -73,12 +88,19 @@ function isAllowed(fd: number, authorize: Authorize): boolean {
   }
 }
 
+/** Throws unless what is told of each connection can be used. */
+export function checkConnections(type: UnixScheme, options: UnixListenOptions): void {
+  if (type !== "unix") return checkPacket(options);
+  checkUnixStream(options);
+  // Its limit too.
+  new ByteBudget(options, checkStream(options).maxMessageSize);
+}
+
 /** Throws unless the options can be used, before anything is made. */
 function checkOptions({ type, path }: UnixAddress, options: UnixListenOptions): void {
   const { mode = 0o600, authorize, sameUser, backlog, maxConnections, signal } = options;
   signal?.throwIfAborted();
-  if (type === "unix") checkUnixStream(options);
-  else checkPacket(options);
+  checkConnections(type, options);
   checkMode(mode, path);
   if (isAbstract(path) && authorize === undefined && sameUser !== true) {
     throw new TypeError(

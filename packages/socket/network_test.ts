@@ -5,10 +5,19 @@ import { scaled } from "../core/testdata/child.ts";
 import { reconnecting } from "./reconnect.ts";
 import { listenTcp } from "./tcp_listener.ts";
 import { connectTcp } from "./tcp.ts";
+import { settled } from "./testdata/net_pairs.ts";
 import { newSeed, seeded, TcpProxy, UdpProxy } from "./testdata/proxy.ts";
 import { bindUdp, connectUdp } from "./udp.ts";
 
 leakCheck();
+
+/** A test behind which no thread waits any more. */
+function test(name: string, run: () => void | Promise<void>): void {
+  Deno.test(name, async () => {
+    await run();
+    await settled();
+  });
+}
 
 /** Message number `index` of `random`'s length: its number, then bytes that follow from it. */
 function letter(index: number, random: () => number): Uint8Array {
@@ -34,7 +43,7 @@ async function withSeed(run: (seed: number, random: () => number) => Promise<voi
   }
 }
 
-Deno.test("TCP that is delayed and split carries every message whole, once and in order, both ways", async () => {
+test("TCP that is delayed and split carries every message whole, once and in order, both ways", async () => {
   await withSeed(async (seed, random) => {
     const count = scaled(500);
     await using listener = await listenTcp("127.0.0.1:0");
@@ -54,7 +63,7 @@ Deno.test("TCP that is delayed and split carries every message whole, once and i
   });
 });
 
-Deno.test("TCP that is cut delivers whole messages in order, and then says so or ends", async () => {
+test("TCP that is cut delivers whole messages in order, and then says so or ends", async () => {
   await withSeed(async (seed, random) => {
     for (let round = 0; round < scaled(50); round++) {
       await using listener = await listenTcp("127.0.0.1:0");
@@ -77,7 +86,7 @@ Deno.test("TCP that is cut delivers whole messages in order, and then says so or
   });
 });
 
-Deno.test("a reconnecting client over cut TCP sends nothing twice, and tells what may be lost", async () => {
+test("a reconnecting client over cut TCP sends nothing twice, and tells what may be lost", async () => {
   await withSeed(async (seed) => {
     const count = Math.max(100, scaled(300));
     const numbers = Array.from({ length: count }, (_, index) => index);
@@ -133,7 +142,7 @@ Deno.test("a reconnecting client over cut TCP sends nothing twice, and tells wha
   });
 });
 
-Deno.test("UDP that is dropped, doubled and reordered still arrives whole or not at all", async () => {
+test("UDP that is dropped, doubled and reordered still arrives whole or not at all", async () => {
   await withSeed(async (seed, random) => {
     const count = scaled(2000);
     using receiver = await bindUdp("127.0.0.1:0", { receiveBufferSize: 4 * 1024 * 1024 });

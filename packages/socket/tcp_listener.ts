@@ -2,6 +2,7 @@ import type { WaitOptions } from "@ipc/core";
 import { errno } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { AcceptSource, REFUSED } from "./_accept_source.ts";
+import { ByteBudget, type TotalOptions } from "./_byte_budget.ts";
 import {
   addressOf,
   familyOf,
@@ -14,11 +15,12 @@ import { libc } from "./_libc.ts";
 import { bindSocket, listenFailure, openSocket } from "./_net_bind.ts";
 import { net } from "./_net_abi.ts";
 import { setBuffers, setOption } from "./_socket_options.ts";
+import { checkStream } from "./_stream_channel.ts";
 import { Listener } from "./listener.ts";
 import { checkTcp, type TcpOptions, TcpStream } from "./tcp.ts";
 
 /** How to listen for TCP connections; what is told of messages is for each connection. */
-export interface TcpListenOptions extends TcpOptions, WaitOptions {
+export interface TcpListenOptions extends TcpOptions, TotalOptions, WaitOptions {
   /** Connections that the kernel holds until they are accepted; 4096, or net.core.somaxconn, unless told. */
   backlog?: number | undefined;
   /** The most accepted connections that may be open at a time, others wait in the kernel; 1024 unless told. */
@@ -37,7 +39,7 @@ export interface TcpListenOptions extends TcpOptions, WaitOptions {
  *
  * Anybody who reaches the address can connect, and there is no telling who it is: for one machine, a unix socket is
  * the better choice. Against peers that mean harm there are `maxMessageSize` and `idleTimeout` for each connection and
- * `maxConnections` for all: they take at most so many times the longest message, and 64 KiB each.
+ * `maxConnections` and `maxTotalBufferedBytes` for all: they take at most four times the latter, and 64 KiB each.
  *
  * System calls: `getaddrinfo` on a thread of the pool where the host is a name, `socket`, `bind`, `listen`.
  *
@@ -63,14 +65,22 @@ export async function listenTcp(
 ): Promise<Listener<TcpStream>> {
   const address = inetAddress(at, "tcp");
   checkTcp(options);
-  const { backlog = constants.SOMAXCONN, maxConnections, authorize, timeout, signal } = options;
+  checkStream(options);
+  const { backlog = constants.SOMAXCONN, timeout, signal } = options;
   if (!(Number.isInteger(backlog) && backlog >= 0)) {
     throw new RangeError(`Cannot listen with backlog ${backlog}: it is an integer from 0`);
   }
   const found = await resolve(address, { type: constants.SOCK_STREAM, passive: true, timeout, signal });
-  const fd = listenAtFirst(found, address, Math.min(backlog, 0x7fff_ffff), options);
+  return tcpListener(listenAtFirst(found, address, Math.min(backlog, 0x7fff_ffff), options), options);
+}
+
+/** Makes a listener of a non-blocking socket that listens, and closes it if that fails. */
+export function tcpListener(fd: number, options: TcpListenOptions): Listener<TcpStream> {
+  const { maxConnections, authorize } = options;
   let bound: string;
+  let budget: ByteBudget;
   try {
+    budget = new ByteBudget(options, checkStream(options).maxMessageSize);
     bound = `tcp:${formatAddress(addressOf(fd, "local")!)}`;
   } catch (error) {
     libc.close(fd);
@@ -78,7 +88,7 @@ export async function listenTcp(
   }
   const admit = (connection: number, onClose: () => void) => {
     if (authorize === undefined || admits(connection, authorize)) {
-      return new TcpStream(connection, options, { onClose });
+      return new TcpStream(connection, options, { onClose, budget });
     }
     libc.close(connection);
     return REFUSED;

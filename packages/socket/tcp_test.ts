@@ -22,6 +22,14 @@ import { startChild } from "./testdata/program.ts";
 
 leakCheck();
 
+/** A test behind which no thread waits any more. */
+function test(name: string, run: () => void | Promise<void>): void {
+  Deno.test(name, async () => {
+    await run();
+    await settled();
+  });
+}
+
 const bytes = (text: string) => new TextEncoder().encode(text);
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -42,7 +50,7 @@ function sendRaw(channel: TcpStream, raw: Uint8Array<ArrayBuffer>): void {
   assertEquals(inet.sendto(channel.fd, raw, BigInt(raw.length), 0, null, 0), raw.length);
 }
 
-Deno.test("two processes talk over TCP", async () => {
+test("two processes talk over TCP", async () => {
   using listener = await listenTcp("127.0.0.1:0");
   const child = startChild(`
     import { connectTcp } from ${JSON.stringify(import.meta.resolve("./tcp.ts"))};
@@ -56,7 +64,7 @@ Deno.test("two processes talk over TCP", async () => {
   assertEquals(await child, "");
 });
 
-Deno.test("addresses: text, objects, names, IPv6, every address", async () => {
+test("addresses: text, objects, names, IPv6, every address", async () => {
   const addresses = ["tcp:127.0.0.1:0", "tcp:localhost:0", "tcp::0", "tcp:[::1]:0"] as const;
   for (const address of addresses) {
     if (address.includes("::1") && !hasIpv6()) continue;
@@ -80,7 +88,7 @@ function hasIpv6(): boolean {
   }
 }
 
-Deno.test("what is no address is refused before anything is done", async () => {
+test("what is no address is refused before anything is done", async () => {
   for (const address of ["host", "127.0.0.1", "::1:80", "udp:127.0.0.1:80", "a:b:80"]) {
     await assertRejects(() => connectTcp(address), TypeError);
   }
@@ -93,7 +101,7 @@ Deno.test("what is no address is refused before anything is done", async () => {
   await assertRejects(() => listenTcp("127.0.0.1:0", { sendBufferSize: 0 }), RangeError);
 });
 
-Deno.test("nobody listens, an address is in use, or is not ours", async () => {
+test("nobody listens, an address is in use, or is not ours", async () => {
   using listener = await listenTcp("127.0.0.1:0");
   const taken = await assertRejects(() => listenTcp(listener.address), AlreadyExistsError);
   assertEquals(taken.code, "EADDRINUSE");
@@ -104,7 +112,7 @@ Deno.test("nobody listens, an address is in use, or is not ours", async () => {
   await assertRejects(() => connectTcp("no-such-host.invalid:1", { timeout: 20_000 }), IpcError);
 });
 
-Deno.test("connecting ends in time where nobody answers", async () => {
+test("connecting ends in time where nobody answers", async () => {
   // A full backlog: the kernel leaves those who connect without an answer.
   using listener = await listenTcp("127.0.0.1:0", { backlog: 0 });
   using _first = await connectTcp(listener.address);
@@ -125,7 +133,7 @@ Deno.test("connecting ends in time where nobody answers", async () => {
   await settled();
 });
 
-Deno.test("options reach the kernel", async () => {
+test("options reach the kernel", async () => {
   const keepAlive = { idle: 5000, interval: 2000, probes: 3 };
   await withPair((client, server) => {
     for (const { fd } of [client, server]) {
@@ -140,13 +148,13 @@ Deno.test("options reach the kernel", async () => {
   }, { keepAlive, sendBufferSize: 65536, receiveBufferSize: 32768 });
 });
 
-Deno.test("several listeners share one port where that is told", async () => {
+test("several listeners share one port where that is told", async () => {
   using first = await listenTcp("127.0.0.1:0", { reusePort: true });
   using second = await listenTcp(first.address, { reusePort: true });
   assertEquals(second.address, first.address);
 });
 
-Deno.test("a reset is told between messages, by each way of receiving", async () => {
+test("a reset is told between messages, by each way of receiving", async () => {
   const ways: ((channel: TcpStream) => unknown)[] = [
     (channel) => channel.receive(),
     (channel) => channel.receiveSync(),
@@ -179,7 +187,7 @@ Deno.test("a reset is told between messages, by each way of receiving", async ()
   });
 });
 
-Deno.test("half close: what the peer sends afterwards still arrives", async () => {
+test("half close: what the peer sends afterwards still arrives", async () => {
   await withPair(async (client, server) => {
     await client.send(bytes("question"));
     await client.end();
@@ -192,7 +200,7 @@ Deno.test("half close: what the peer sends afterwards still arrives", async () =
   });
 });
 
-Deno.test("hostile: a length of 4 GiB is refused, and takes no memory", async () => {
+test("hostile: a length of 4 GiB is refused, and takes no memory", async () => {
   for (const length of [0xffff_ffff, 0xffff_fffe, 16 * 1024 * 1024 + 1]) {
     await withPair(async (client, server) => {
       const prefix = new Uint8Array(4);
@@ -211,7 +219,7 @@ Deno.test("hostile: a length of 4 GiB is refused, and takes no memory", async ()
   await assertRejects(() => server.receive(), MessageTooLongError);
 });
 
-Deno.test("hostile: a peer that never ends its message is given up, whatever it dribbles", async () => {
+test("hostile: a peer that never ends its message is given up, whatever it dribbles", async () => {
   await withPair(async (client, server) => {
     sendRaw(client, new Uint8Array([100, 0, 0, 0]));
     const dribble = setInterval(() => sendRaw(client, new Uint8Array(1)), 10);
@@ -225,7 +233,7 @@ Deno.test("hostile: a peer that never ends its message is given up, whatever it 
   }, { idleTimeout: 60 });
 });
 
-Deno.test("hostile: silence between messages is no offence", async () => {
+test("hostile: silence between messages is no offence", async () => {
   await withPair(async (client, server) => {
     const receiving = server.receive();
     await sleep(60);
@@ -234,7 +242,7 @@ Deno.test("hostile: silence between messages is no offence", async () => {
   }, { idleTimeout: 20 });
 });
 
-Deno.test("hostile: a crowd that dribbles costs no more than is allowed, and everybody else gets through", async () => {
+test("hostile: a crowd that dribbles costs no more than is allowed, and everybody else gets through", async () => {
   const crowd = scaled(2000);
   using listener = await listenTcp("127.0.0.1:0", { maxConnections: crowd, idleTimeout: 300 });
   let gaveUp = 0;
@@ -278,7 +286,7 @@ Deno.test("hostile: a crowd that dribbles costs no more than is allowed, and eve
   assertEquals(honest, 1);
 });
 
-Deno.test("hostile: a peer that never reads holds up its own sends, and no memory", async () => {
+test("hostile: a peer that never reads holds up its own sends, and no memory", async () => {
   await withPair(async (client, server) => {
     const message = new Uint8Array(64 * 1024);
     let sent = 0;
@@ -298,7 +306,7 @@ Deno.test("hostile: a peer that never reads holds up its own sends, and no memor
   }, { sendBufferSize: 128 * 1024, receiveBufferSize: 128 * 1024 });
 });
 
-Deno.test("authorize: who is not wanted is closed at once and never given out", async () => {
+test("authorize: who is not wanted is closed at once and never given out", async () => {
   const asked: number[] = [];
   using listener = await listenTcp("127.0.0.1:0", {
     authorize: ({ host, port }) => {
@@ -314,7 +322,7 @@ Deno.test("authorize: who is not wanted is closed at once and never given out", 
   await first.receive().catch((error) => assert(error instanceof BrokenPipeError));
 });
 
-Deno.test("a closed listener ends those who wait, and refuses the next", async () => {
+test("a closed listener ends those who wait, and refuses the next", async () => {
   const listener = await listenTcp("127.0.0.1:0");
   const waiting = listener.accept();
   listener.close();

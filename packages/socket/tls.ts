@@ -8,10 +8,11 @@ import {
   type WaitOptions,
 } from "@ipc/core";
 import { BaseReceiver, BaseSender, type Source } from "@ipc/core/base";
+import { decoderOf } from "./_byte_budget.ts";
 import { type ByteConn, ConnSink, ConnSource } from "./_conn_ends.ts";
 import { formatAddress, type InetAddress, inetAddress } from "./_inet_address.ts";
 import { PatientSource } from "./_patient_source.ts";
-import { checkStream, type StreamOptions } from "./_stream_channel.ts";
+import { checkStream, type StreamHooks, type StreamOptions } from "./_stream_channel.ts";
 
 /** Who is at the other end of a {@linkcode TlsStream}. */
 export interface TlsPeer {
@@ -44,12 +45,19 @@ export class TlsStream extends BaseReceiver<Bytes> implements Channel {
   readonly peer: TlsPeer;
 
   /** Takes a connection over whose handshake is done. Programs use {@linkcode connectTls} or {@linkcode listenTls}. */
-  constructor(conn: ByteConn, peer: TlsPeer, options: StreamOptions, onClose: () => void = () => {}) {
+  constructor(
+    conn: ByteConn,
+    peer: TlsPeer,
+    options: StreamOptions,
+    { onClose, budget }: Pick<StreamHooks, "onClose" | "budget"> = {},
+  ) {
     const framing: Framing = checkStream(options);
     const sink = new ConnSink(conn, framing);
-    const source = new ConnSource(conn, framing, async () => {
+    const decoder = decoderOf(framing, budget, () => conn.close());
+    const source = new ConnSource(conn, decoder, async () => {
+      decoder.release?.();
       await sink.finishAndClose();
-      onClose();
+      onClose?.();
     });
     const { idleTimeout, maxQueuedBytes } = options;
     super(idleTimeout === undefined ? source as Source<Bytes> : new PatientSource(source, idleTimeout));

@@ -1,6 +1,8 @@
+import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { AlreadyExistsError, IpcError, type WaitOptions } from "@ipc/core";
 import { DEFAULT_MAX_CONNECTIONS } from "./_accept_source.ts";
+import { ByteBudget, type TotalOptions } from "./_byte_budget.ts";
 import { formatAddress, type InetAddress, inetAddress } from "./_inet_address.ts";
 import { NodeConn } from "./_node_conn.ts";
 import { checkStream, type StreamOptions } from "./_stream_channel.ts";
@@ -11,14 +13,17 @@ import { type TlsPeer, TlsStream } from "./tls.ts";
 const HANDSHAKE = 10_000;
 
 /** How to listen for TLS connections; what is told of messages is for each connection. */
-export interface TlsListenOptions extends StreamOptions, WaitOptions {
+export interface TlsListenOptions extends StreamOptions, TotalOptions, WaitOptions {
   /** The certificate of this server in PEM, with those that lead to its root. */
   cert: string;
   /** Its key in PEM. */
   key: string;
   /** Asks each client for a certificate that is signed by one of these, in PEM; those without are refused. */
   clientCaCerts?: string[] | undefined;
-  /** The most connections that may be open at a time; others are closed at once. 1024 unless told. */
+  /**
+   * The most connections that may be open at a time, and as many may be in the middle of their handshake, for which
+   * they have ten seconds; others are closed at once. 1024 unless told.
+   */
   maxConnections?: number | undefined;
   /** Asked of each connection after its handshake; where it says no, it is closed and never given out. */
   authorize?: ((peer: TlsPeer) => boolean) | undefined;
@@ -29,7 +34,10 @@ class TlsListenerSource implements ListenerSource<TlsStream> {
   readonly ended = false;
   readonly #server: Server;
   readonly #options: TlsListenOptions;
+  readonly #budget: ByteBudget;
   readonly #arrived: TlsStream[] = [];
+  /** Connections in the middle of their handshake, by the address of the peer. */
+  readonly #shaking = new Map<string, Socket>();
   readonly finished: Promise<void>;
   address = "";
   connections = 0;
@@ -39,6 +47,7 @@ class TlsListenerSource implements ListenerSource<TlsStream> {
   constructor(options: TlsListenOptions) {
     const { cert, key, clientCaCerts } = options;
     this.#options = options;
+    this.#budget = new ByteBudget(options, checkStream(options).maxMessageSize);
     this.#server = createServer({
       cert,
       key,
@@ -46,6 +55,12 @@ class TlsListenerSource implements ListenerSource<TlsStream> {
       allowHalfOpen: true,
       ...clientCaCerts && { ca: clientCaCerts, requestCert: true, rejectUnauthorized: true },
     }, (socket) => this.#admit(socket));
+    this.#server.on("connection", (socket: Socket) => {
+      const peer = nameOf(socket);
+      this.#shaking.set(peer, socket);
+      socket.on("close", () => this.#shaking.delete(peer));
+    });
+    this.#server.maxConnections = 2 * (options.maxConnections ?? DEFAULT_MAX_CONNECTIONS);
     this.#server.on("tlsClientError", (_error, socket) => {
       this.refused++;
       socket.destroy();
@@ -85,6 +100,7 @@ class TlsListenerSource implements ListenerSource<TlsStream> {
   close(): void {
     this.#rest();
     this.#server.close();
+    for (const socket of this.#shaking.values()) socket.destroy();
     for (const channel of this.#arrived.splice(0)) channel.close();
   }
 
@@ -94,6 +110,7 @@ class TlsListenerSource implements ListenerSource<TlsStream> {
   }
 
   #admit(socket: TLSSocket): void {
+    this.#shaking.delete(nameOf(socket));
     const { maxConnections = DEFAULT_MAX_CONNECTIONS, authorize, clientCaCerts } = this.#options;
     const peer = peerOf(socket, clientCaCerts !== undefined);
     socket.on("error", () => {});
@@ -103,11 +120,16 @@ class TlsListenerSource implements ListenerSource<TlsStream> {
       return;
     }
     this.connections++;
-    this.#arrived.push(new TlsStream(new NodeConn(socket), peer, this.#options, () => this.connections--));
+    const hooks = { budget: this.#budget, onClose: () => void this.connections-- };
+    this.#arrived.push(new TlsStream(new NodeConn(socket), peer, this.#options, hooks));
     const wake = this.#wake;
     this.#rest();
     wake?.();
   }
+}
+
+function nameOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 function peerOf(socket: TLSSocket, checked: boolean): TlsPeer {
@@ -147,7 +169,6 @@ export async function listenTls(
   options: TlsListenOptions,
 ): Promise<Listener<TlsStream>> {
   const address = inetAddress(at, "tls");
-  checkStream(options);
   const source = new TlsListenerSource(options);
   await source.listen(address);
   return new Listener(source);

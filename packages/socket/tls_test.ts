@@ -40,6 +40,47 @@ Deno.test({
 });
 
 Deno.test({
+  name: "who only looks, and never waits, receives as well",
+  ignore,
+  fn: async () => {
+    await using listener = await listenTls("127.0.0.1:0", server);
+    await using here = await connectTls(listener.address, { caCerts });
+    using there = (await listener.accept())!;
+    for (const [from, to] of [[here, there], [there, here]] as const) {
+      await from.send(pattern(1000));
+      let message: Uint8Array | undefined;
+      for (let looks = 0; message === undefined && looks < 2000; looks++) {
+        message = await to.receive({ timeout: 0 }).catch(() => undefined);
+        if (message === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      assertEquals(message, pattern(1000));
+    }
+  },
+});
+
+Deno.test({
+  name: "megabytes in long messages, and the end behind them, reach a receiver that is slower",
+  ignore,
+  fn: async () => {
+    await using listener = await listenTls("127.0.0.1:0", server);
+    const here = await connectTls(listener.address, { caCerts });
+    using there = (await listener.accept())!;
+    const sending = (async () => {
+      for (let count = 0; count < 40; count++) await here.send(new Uint8Array(50_000));
+      await here.end();
+    })();
+    let bytes = 0;
+    for (let message; (message = await there.receive({ timeout: 20_000 })) !== undefined;) {
+      bytes += message.byteLength;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    assertEquals(bytes, 2_000_000);
+    await sending;
+    here.close();
+  },
+});
+
+Deno.test({
   name: "two processes know each other by their certificates",
   ignore,
   fn: async () => {

@@ -1,6 +1,8 @@
 import type { Bytes, SyncOptions, WaitOptions } from "@ipc/core";
 import { PacketChannel, type PacketOptions } from "./_packet_channel.ts";
 import type { Destination } from "./_packet_ends.ts";
+import type { Handle } from "./handle.ts";
+import type { MessageWithHandles } from "./_handle_source.ts";
 import { nameOf } from "./_unix_socket.ts";
 import { encodeUnixAddress } from "./_unix_address.ts";
 import type { Authorize, Credentials } from "./peer.ts";
@@ -144,6 +146,61 @@ export class UnixDatagram extends PacketChannel<UnixDatagramMessage> {
   /** Receives one datagram with its sender, blocking this thread until there is one. */
   receiveMessageSync(options?: SyncOptions): UnixDatagramMessage {
     return this.receiveSyncWith(() => this.takeMessage(), options)!;
+  }
+
+  /**
+   * Sends one message with handles: open files, sockets, memory, which the receiver gets descriptors of, whatever its
+   * rights to open them. They stay the sender's too, and open until the promise settles. System call: `sendmsg`.
+   *
+   * @throws {RangeError} if there are none, or more than 253.
+   * @throws {TypeError} if one of them is no handle.
+   * @throws {TypeError} if it goes nowhere: the socket is not connected, and there is no `to`.
+   * @throws {ClosedError} if one of them is closed, or this channel.
+   * @throws {IpcError} with code `EBADF` if a number is no open descriptor; with `ETOOMANYREFS` if this user has too
+   * many under way that nobody has received.
+   * @throws {TimeoutError} if there was no room within `timeout`.
+   * @throws {BrokenPipeError} if nobody can receive it any more.
+   *
+   * @example
+   * ```ts
+   * import { socketPair } from "@ipc/socket";
+   * import { stat } from "@ipc/core/sys";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const [here, there] = socketPair("datagram");
+   * await using _ = here, __ = there;
+   * using file = await Deno.open(new URL(import.meta.url).pathname);
+   * await here.sendHandles(new Uint8Array([1]), [file]);
+   * const { data, handles } = (await there.receiveWithHandles())!;
+   * using handle = handles[0]!;
+   * assertEquals([data.length, stat(handle.fd).type], [1, "file"]);
+   * ```
+   */
+  sendHandles(
+    message: Uint8Array,
+    handles: readonly Handle[],
+    options: WaitOptions & UnixDatagramSendOptions = {},
+  ): Promise<void> {
+    try {
+      return this.sendParcel(message, handles, options, this.#destination(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Receives one message with the handles that came with it, close-on-exec; `undefined`: this end was closed meanwhile. Whoever
+   * calls it owns them, and has to close each. `receive` closes them.
+   *
+   * System call: `recvmsg`.
+   *
+   * @throws {LimitError} if this process had no room for all of them: those that came were
+   * closed, and the message is dropped.
+   * @throws {TimeoutError} if none came within `timeout`.
+   * @throws {ClosedError} if the channel is closed already.
+   */
+  receiveWithHandles(options?: WaitOptions): Promise<UnixDatagramMessage & MessageWithHandles | undefined> {
+    return this.receiveWith(() => this.takeMessageWithHandles(), options);
   }
 
   /** Looks at the next datagram and leaves it; `undefined`: there is none now. System call: `recvmsg` with MSG_PEEK. */

@@ -1,5 +1,7 @@
-import type { Bytes } from "@ipc/core";
+import type { Bytes, WaitOptions } from "@ipc/core";
 import type { OwnedFd } from "@ipc/core/sys";
+import type { Handle } from "./handle.ts";
+import type { MessageWithHandles } from "./_handle_source.ts";
 import { PacketChannel, type PacketOptions } from "./_packet_channel.ts";
 import { type Peer, peerOf, pidfdOf } from "./peer.ts";
 
@@ -34,6 +36,52 @@ export class UnixSeqpacket extends PacketChannel<{ data: Bytes }> {
       onClose: hooks.onClose,
       describe: (data) => ({ data }),
     });
+  }
+
+  /**
+   * Sends one message with handles: open files, sockets, memory, which the receiver gets descriptors of, whatever its
+   * rights to open them. They stay the sender's too, and open until the promise settles. System call: `sendmsg`.
+   *
+   * @throws {RangeError} if there are none, or more than 253.
+   * @throws {TypeError} if one of them is no handle.
+   * @throws {ClosedError} if one of them is closed, or this channel.
+   * @throws {IpcError} with code `EBADF` if a number is no open descriptor; with `ETOOMANYREFS` if this user has too
+   * many under way that nobody has received.
+   * @throws {TimeoutError} if there was no room within `timeout`.
+   * @throws {BrokenPipeError} if nobody can receive it any more.
+   *
+   * @example
+   * ```ts
+   * import { socketPair } from "@ipc/socket";
+   * import { stat } from "@ipc/core/sys";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const [here, there] = socketPair("seqpacket");
+   * await using _ = here, __ = there;
+   * using file = await Deno.open(new URL(import.meta.url).pathname);
+   * await here.sendHandles(new Uint8Array([1]), [file]);
+   * const { data, handles } = (await there.receiveWithHandles())!;
+   * using handle = handles[0]!;
+   * assertEquals([data.length, stat(handle.fd).type], [1, "file"]);
+   * ```
+   */
+  sendHandles(message: Uint8Array, handles: readonly Handle[], options?: WaitOptions): Promise<void> {
+    return this.sendParcel(message, handles, options);
+  }
+
+  /**
+   * Receives one message with the handles that came with it, close-on-exec; `undefined`: the end. Whoever
+   * calls it owns them, and has to close each. `receive` closes them.
+   *
+   * System call: `recvmsg`.
+   *
+   * @throws {LimitError} if this process had no room for all of them: those that came were
+   * closed, and the message is dropped.
+   * @throws {TimeoutError} if none came within `timeout`.
+   * @throws {ClosedError} if the channel is closed already.
+   */
+  receiveWithHandles(options?: WaitOptions): Promise<MessageWithHandles | undefined> {
+    return this.receiveWith(() => this.takeMessageWithHandles(), options);
   }
 
   /**

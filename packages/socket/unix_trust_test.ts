@@ -1,8 +1,19 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { AlreadyExistsError, UntrustedError } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
+import { has } from "../core/testdata/child.ts";
 import { bindUnixDatagram, connect, connectUnix, listen } from "./mod.ts";
-import { asUser, bytes, canBeAnother, CEILING, exists, NOBODY, text, withPath } from "./testdata/process.ts";
+import {
+  asUser,
+  bytes,
+  canBeAnother,
+  CEILING,
+  exists,
+  NOBODY,
+  Program,
+  text,
+  withPath,
+} from "./testdata/process.ts";
 
 leakCheck();
 
@@ -116,3 +127,55 @@ Deno.test("a crowd that is refused does not keep others out", () =>
       for (const channel of crowd) channel.close();
     }
   }));
+
+/** Becomes nobody for good, connects, says who it is as a message of its own, and prints what it is answered. */
+const STRANGER = `
+import os, socket, struct, sys
+os.setgroups([])
+os.setresgid(${NOBODY}, ${NOBODY}, ${NOBODY})
+os.setresuid(${NOBODY}, ${NOBODY}, ${NOBODY})
+peer = socket.socket(socket.AF_UNIX)
+peer.settimeout(20)
+try:
+    peer.connect(sys.argv[1])
+    me = b"%d" % os.getuid()
+    peer.sendall(struct.pack("<I", len(me)) + me)
+    print(peer.recv(100))
+except OSError as error:
+    print(type(error).__name__)
+`;
+
+Deno.test({
+  name:
+    "a process under uid nobody is refused by the mode and by default, and let in where authorize says so",
+  ignore: !canBeAnother || !has("python3"),
+  fn: () =>
+    withPath(async (path) => {
+      await Deno.chmod(path.slice(0, path.lastIndexOf("/")), 0o755);
+      const there = { type: "unix", path } as const;
+      const stranger = () => new Program("python3", ["-c", STRANGER, path]);
+      {
+        using listener = await listen(there);
+        await using process = stranger();
+        assertEquals(await process.output(), "PermissionError\n");
+        assertEquals([listener.tryAccept(), listener.refused], [undefined, 0]);
+      }
+      {
+        using listener = await listen(there, { mode: 0o666 });
+        const accepting = listener.accept();
+        await using process = stranger();
+        assert(["b''\n", "ConnectionResetError\n", "BrokenPipeError\n"].includes(await process.output()));
+        assertEquals([listener.refused, listener.connections], [1, 0]);
+        listener.close();
+        assertEquals(await accepting, undefined);
+      }
+      using listener = await listen(there, { mode: 0o666, authorize: ({ uid }) => uid === NOBODY });
+      await using process = stranger();
+      using accepted = (await listener.accept(CEILING))!;
+      const { uid, gid, groups } = accepted.peer();
+      assertEquals([uid, gid, groups], [NOBODY, NOBODY, []]);
+      assertEquals(text(await accepted.receive(CEILING)), `${NOBODY}`);
+      await accepted.send(bytes("hello"));
+      assertEquals(await process.output(), "b'\\x05\\x00\\x00\\x00hello'\n");
+    }),
+});

@@ -1,12 +1,29 @@
-// A program of Node that speaks JSON-RPC as editors do, over its standard input and output.
+// A program of Node that speaks JSON-RPC as editors do, over its standard input and output or a unix socket.
+const net = require("node:net");
 const rpc = require("vscode-jsonrpc/node");
 
-const connection = rpc.createMessageConnection(
-  new rpc.StreamMessageReader(process.stdin),
-  new rpc.StreamMessageWriter(process.stdout),
-);
+const [role, path] = process.argv.slice(2);
 
-if (process.argv[2] === "serve") {
+if (path === undefined) {
+  talk(new rpc.StreamMessageReader(process.stdin), new rpc.StreamMessageWriter(process.stdout));
+} else if (role === "serve") {
+  const server = net.createServer((socket) => {
+    server.close();
+    talk(new rpc.SocketMessageReader(socket), new rpc.SocketMessageWriter(socket));
+  });
+  server.listen(path, () => console.log("ready"));
+} else {
+  const socket = net.connect(path);
+  talk(new rpc.SocketMessageReader(socket), new rpc.SocketMessageWriter(socket));
+}
+
+function talk(reader, writer) {
+  const connection = rpc.createMessageConnection(reader, writer);
+  if (role === "serve") serve(connection);
+  else call(connection);
+}
+
+function serve(connection) {
   const heard = [];
   connection.onRequest("add", (a, b) => a + b);
   connection.onRequest("sum", ({ a, b }) => a + b);
@@ -24,7 +41,9 @@ if (process.argv[2] === "serve") {
     }));
   connection.onRequest("back", async (word) => `${await connection.sendRequest("echo", word)}!`);
   connection.listen();
-} else {
+}
+
+function call(connection) {
   connection.onRequest("echo", (word) => word);
   connection.listen();
   (async () => {

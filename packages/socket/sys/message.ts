@@ -4,6 +4,7 @@ import { constants, syscalls } from "../_abi.ts";
 import { libc, onView } from "../_libc.ts";
 import { MessageBuffer } from "../_message_buffer.ts";
 import type { Credentials } from "../peer.ts";
+import { sendMessage } from "../_send_message.ts";
 import { encodeUnixAddress } from "../_unix_address.ts";
 import { complete } from "./_call.ts";
 
@@ -25,6 +26,8 @@ export interface ReceivedMessage extends Received {
   credentials: Credentials | undefined;
   /** The control messages, as they are in memory. */
   control: Bytes;
+  /** The descriptors that came with it, which the caller has to close. */
+  rights: number[];
 }
 
 /**
@@ -42,6 +45,22 @@ export function send(sockfd: number, data: Uint8Array, flags = 0): number {
     "sendto",
     sockfd,
   );
+}
+
+/**
+ * Sends bytes and with them descriptors, and returns how many bytes went. System call: `sendmsg`.
+ *
+ * @throws {IpcError} `EINVAL`: there are more than 253. `EBADF`: one is not open. `ETOOMANYREFS`: too many are under
+ * way. Otherwise as `send`.
+ */
+export function sendmsg(
+  sockfd: number,
+  data: Uint8Array,
+  { rights = [], flags = 0 }: { rights?: readonly number[]; flags?: number } = {},
+): number {
+  const count = sendMessage(sockfd, data, rights, { flags: flags | constants.MSG_NOSIGNAL });
+  if (count < 0) throw failure(-count, "sendmsg", "sendmsg", sockfd);
+  return count;
 }
 
 /** Sends a datagram to a path or `@name`, and returns how many bytes went. System call: `sendto`. */
@@ -90,5 +109,6 @@ export function recvmsg(
     from: buffer.from,
     credentials: buffer.credentials,
     control: new Uint8Array(buffer.control.buffer, 0, buffer.controlLength),
+    rights: buffer.takeHandles().map((handle) => handle.take()),
   };
 }

@@ -1,9 +1,86 @@
 /** TCP for the torture: a listener here, and a process that connects. */
 
-import type { TortureMechanism } from "@ipc/core/testing";
+import { BrokenPipeError, type Bytes, type Receiver, type WaitOptions } from "@ipc/core";
+import type { TortureEnds, TortureMechanism } from "@ipc/core/testing";
 import { listenTcp } from "../tcp_listener.ts";
-import { connectTcp } from "../tcp.ts";
+import { connectTcp, type TcpStream } from "../tcp.ts";
 import { openTcp } from "./net_pairs.ts";
+
+/**
+ * A connection whose reset between two messages is its end: a process that is killed with something unread resets
+ * its connections, which is told as a `BrokenPipeError`, for what it sent last may be lost.
+ */
+class Resettable implements Receiver {
+  readonly #stream: TcpStream;
+
+  constructor(stream: TcpStream) {
+    this.#stream = stream;
+  }
+
+  get ended(): boolean {
+    return this.#stream.ended;
+  }
+
+  get readable(): ReadableStream<Bytes> {
+    return this.#stream.readable;
+  }
+
+  receive(options?: WaitOptions): Promise<Bytes | undefined> {
+    return this.#stream.receive(options).catch((error) => atReset(error, undefined));
+  }
+
+  receiveBatch(options?: WaitOptions & { max?: number }): Promise<Bytes[]> {
+    return this.#stream.receiveBatch(options).catch((error) => atReset(error, []));
+  }
+
+  tryReceive(): Bytes | undefined {
+    try {
+      return this.#stream.tryReceive();
+    } catch (error) {
+      return atReset(error, undefined);
+    }
+  }
+
+  receiveSync(options?: { timeout?: number }): Bytes | undefined {
+    try {
+      return this.#stream.receiveSync(options);
+    } catch (error) {
+      return atReset(error, undefined);
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Bytes> {
+    const iterator = this.#stream[Symbol.asyncIterator]();
+    return {
+      next: () => iterator.next().catch((error) => atReset(error, { done: true, value: undefined })),
+      return: () => iterator.return!(),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  close(): void {
+    this.#stream.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stream[Symbol.asyncDispose]();
+  }
+}
+
+function atReset<T>(error: unknown, end: T): T {
+  if (error instanceof BrokenPipeError && error.code === "ECONNRESET") return end;
+  throw error;
+}
+
+function endsOf(channel: TcpStream): Required<TortureEnds> {
+  return { sender: channel, receiver: new Resettable(channel) };
+}
 
 /** Messages framed in a TCP connection over the loopback interface. */
 export const tcp: TortureMechanism = {
@@ -16,11 +93,7 @@ export const tcp: TortureMechanism = {
     using listener = await listenTcp("127.0.0.1:0");
     const { command, args } = programs[0]!;
     const process = new Deno.Command(command, { args: [...args, listener.address], stdin: "null" }).spawn();
-    const channel = (await listener.accept({ timeout: 20_000 }))!;
-    return { sender: channel, receiver: channel, processes: [process] };
+    return { ...endsOf((await listener.accept({ timeout: 20_000 }))!), processes: [process] };
   },
-  join: async (_, [address]) => {
-    const channel = await connectTcp(address!);
-    return { sender: channel, receiver: channel };
-  },
+  join: async (_, [address]) => endsOf(await connectTcp(address!)),
 };

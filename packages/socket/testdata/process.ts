@@ -1,6 +1,7 @@
 /** What tests of sockets need of other processes, besides what all tests do. */
 
-import { diagnostics } from "@ipc/core/sys";
+import { diagnostics, dupCloexec, OwnedFd } from "@ipc/core/sys";
+import { closeSync, openSync } from "node:fs";
 
 export * from "../../core/testdata/process.ts";
 export * from "../../core/testdata/user.ts";
@@ -79,6 +80,16 @@ export async function withPath<T>(test: (path: string) => T | Promise<T>): Promi
   } finally {
     await settled();
     await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A descriptor of one's own: the runtime closes that of `openSync`. */
+export function own(path: string, flags: string): OwnedFd {
+  const fd = openSync(path, flags);
+  try {
+    return new OwnedFd(dupCloexec(fd));
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -25,6 +25,12 @@ export function openStreamPair(): ChannelPair {
   return { sender, receiver, truncate: () => dieInside(sender), truncateBack: () => dieInside(receiver) };
 }
 
+/** The same, open for handles. */
+export function openHandlePair(): ChannelPair {
+  const [sender, receiver] = socketPair("stream", { ...options, receiveHandles: true });
+  return { sender, receiver, truncate: () => dieInside(sender), truncateBack: () => dieInside(receiver) };
+}
+
 /** A connection of whole messages, by way of a listener. */
 export async function openSeqpacket(): Promise<ChannelPair> {
   const [sender, receiver] = await meet("unix-seqpacket");

@@ -1,0 +1,48 @@
+import type { RpcChannel } from "./channel.ts";
+
+/** How an answer begins, as a peer writes it; with a bracket before it, some. */
+const ANSWER = /^\[?\{"jsonrpc":"2\.0","id":(?:[-+.\dEe]+|null|"(?:[^"\\]|\\.)*"),"(?:result|error)":/;
+
+/** The channel of one request: what was posted is its only message, and answers are all that can be sent. */
+export class HttpAnswers implements RpcChannel {
+  readonly #accepted = Promise.withResolvers<void>();
+  readonly #answers: string[] = [];
+  #posted: Uint8Array | undefined;
+
+  constructor(posted: Uint8Array) {
+    this.#posted = posted;
+  }
+
+  /** Resolves when the message was looked at: what runs for it has begun. */
+  get accepted(): Promise<void> {
+    return this.#accepted.promise;
+  }
+
+  receive(): Promise<Uint8Array | undefined> {
+    const message = this.#posted;
+    if (message === undefined) this.#accepted.resolve();
+    this.#posted = undefined;
+    return Promise.resolve(message);
+  }
+
+  /** Keeps answers; there is no way for calls that a method makes back to its caller. */
+  sendText(message: string): Promise<void> {
+    if (ANSWER.test(message)) this.#answers.push(message);
+    return Promise.resolve();
+  }
+
+  send(): Promise<void> {
+    return Promise.reject(new TypeError("Cannot send bytes: HTTP carries text here"));
+  }
+
+  close(): void {
+    this.#accepted.resolve();
+  }
+
+  /** The body of the response; `undefined`: nothing is answered. */
+  text(): string | undefined {
+    const [first, ...more] = this.#answers;
+    // The answers to one batch, which together were too long for one message.
+    return more.length === 0 ? first : `[${this.#answers.join()}]`;
+  }
+}
