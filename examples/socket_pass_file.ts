@@ -23,10 +23,10 @@ await Deno.writeTextFile(path, "title line\nall the words that the worker is to 
 using file = await Deno.open(path);
 
 const name = `word-count-${Deno.pid}`;
-let allowed: number | undefined;
-await using listener = await listen(`unix-seqpacket:@${name}`, { authorize: ({ pid }) => pid === allowed });
+const allowed = new Set<number>();
+await using listener = await listen(`unix-seqpacket:@${name}`, { authorize: ({ pid }) => allowed.has(pid) });
 const worker = new Deno.Command("python3", { args: ["-c", WORKER, name] }).spawn();
-allowed = worker.pid; // exactly this process may connect to the name
+allowed.add(worker.pid); // exactly this process may connect to the name
 
 await using channel = (await listener.accept())!;
 await file.seek("title line\n".length, Deno.SeekMode.Start); // the worker begins behind the title

@@ -18,7 +18,7 @@ export interface TotalOptions {
 /** A number of bytes that many share; who holds most is given up when there are more. */
 export class ByteBudget {
   readonly #limit: number;
-  readonly #holders = new Set<BudgetedDecoder>();
+  readonly #holders = new Set<{ readonly held: number; giveUp(error: LimitError): void }>();
   #held = 0;
 
   /** Takes its limit from the options of a listener, whose messages have at most `longest` bytes. */
@@ -32,7 +32,11 @@ export class ByteBudget {
   }
 
   /** Notes that a decoder holds `now` bytes where it held `before`. */
-  change(holder: BudgetedDecoder, before: number, now: number): void {
+  change(
+    holder: { readonly held: number; giveUp(error: LimitError): void },
+    before: number,
+    now: number,
+  ): void {
     this.#held += now - before;
     if (now === 0) this.#holders.delete(holder);
     else if (before === 0) this.#holders.add(holder);
@@ -40,7 +44,7 @@ export class ByteBudget {
   }
 
   #giveUpLargest(): void {
-    let largest: BudgetedDecoder | undefined;
+    let largest: { readonly held: number; giveUp(error: LimitError): void } | undefined;
     for (const holder of this.#holders) if (holder.held > (largest?.held ?? 0)) largest = holder;
     largest?.giveUp(
       new LimitError(

@@ -43,7 +43,9 @@ export type AdoptOptions = Omit<
  * first.close();
  * using client = await connect(second.address);
  * using server = await second.accept();
- * assertEquals([client.closed, server?.closed], [false, false]);
+ * await client.send(new Uint8Array([7]));
+ * assertEquals(await server?.receive(), new Uint8Array([7]));
+ * server?.close();
  * ```
  */
 export function adoptListener(
