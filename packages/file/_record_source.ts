@@ -166,6 +166,12 @@ export class RecordSource implements Source<Bytes> {
     return this.#found !== undefined;
   }
 
+  /** What is in memory was read while a writer wrote it, perhaps: with it goes what was found there. */
+  #forget(): void {
+    this.#found = undefined;
+    this.#window!.forget();
+  }
+
   /** Nothing whole is at hand: looks at what has come since, and at the next segment; true: the next record is whole. */
   #advance(): boolean {
     for (;;) {
@@ -182,7 +188,7 @@ export class RecordSource implements Source<Bytes> {
         continue;
       }
       if (size > this.#at) {
-        this.#window!.forget();
+        this.#forget();
         if (this.#isReady()) return true;
         if (this.#passDamage(size)) continue;
       }
@@ -256,7 +262,7 @@ export class RecordSource implements Source<Bytes> {
     if (!(segments.at(-1)! > current)) return false;
     if (this.#segment !== undefined) {
       // What was appended here before the next segment was begun is there by now.
-      this.#window!.forget();
+      this.#forget();
       if (this.#isReady()) return true;
     }
     const next = this.#next;
