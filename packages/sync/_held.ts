@@ -40,7 +40,7 @@ export class Held implements LockGuard {
     const next = this.#next;
     if (next === undefined || this.#lock.place.closed) throw this.#notHeld("unlock");
     this.#next = undefined;
-    this.#lock.release(next);
+    if (!this.#lock.release(next)) throw this.#notHeld("unlock");
   }
 
   /** The lock that was given up here is taken again. */

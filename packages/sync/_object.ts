@@ -11,7 +11,7 @@ export interface Kind {
   readonly mark: number;
 }
 
-/** Offsets are multiples of this, so that words are aligned whatever the object has. */
+/** Offsets are multiples of this, and addresses, so that words are aligned whatever the object has. */
 const ALIGNMENT = 8;
 const NOTHING = new Int32Array(0);
 
@@ -35,6 +35,8 @@ export class Place {
   #ending: (() => void)[] = [];
   #forget: () => void;
   #end: "handle" | "mapping" | undefined;
+  /** Whether all that was to be done at the end was. */
+  #over = false;
 
   private constructor(kind: Kind, mapping: Mapping, offset: number, byteLength: number, verb: string) {
     this.kind = kind;
@@ -48,8 +50,8 @@ export class Place {
   /**
    * Makes an object: zeroes its words, lets `fill` write them, and says last what it is.
    *
-   * Throws a `RangeError` if it is not all inside the mapping, or `offset` is not a multiple of 8; a `TypeError` if
-   * the mapping is for reading; a `TruncatedError` if its file has become shorter.
+   * Throws a `RangeError` if it is not all inside the mapping, or `offset` or the address there is not a multiple of
+   * 8; a `TypeError` if the mapping is for reading; a `TruncatedError` if its file has become shorter.
    */
   static initialize(
     kind: Kind,
@@ -80,17 +82,30 @@ export class Place {
     byteLength: number,
     lengthOf?: (words: Int32Array<ArrayBuffer>) => number | undefined,
   ): Place {
-    const place = new Place(kind, mapping, offset, byteLength, "use");
-    const found = Atomics.load(place.#words, 0);
-    const whole = found === kind.mark && lengthOf !== undefined ? lengthOf(place.#words) : byteLength;
-    if (found === kind.mark && whole === byteLength) return place;
-    place.close();
-    if (found === kind.mark && whole !== undefined && offset + whole <= mapping.byteLength) {
-      return new Place(kind, mapping, offset, whole, "use");
-    }
-    throw new UntrustedError(`Cannot use ${place.name}: nobody has initialized one there`, {
-      hint: "initialize it first, once; or somebody else has another version of this library",
+    const place = Place.find(kind, mapping, offset, byteLength, "use", lengthOf);
+    if (place !== undefined) return place;
+    throw new UntrustedError(`Cannot use ${kind.name} at byte ${offset}: nobody has initialized one there`, {
+      hint:
+        "initialize it first, once, or openOrInitialize it; or somebody has another version of this library",
     });
+  }
+
+  /** What `at` does, but `undefined` if there is none. */
+  static find(
+    kind: Kind,
+    mapping: Mapping,
+    offset: number,
+    byteLength: number,
+    verb: string,
+    lengthOf?: (words: Int32Array<ArrayBuffer>) => number | undefined,
+  ): Place | undefined {
+    const place = new Place(kind, mapping, offset, byteLength, verb);
+    const found = Atomics.load(place.#words, 0) === kind.mark;
+    const whole = found && lengthOf !== undefined ? lengthOf(place.#words) : byteLength;
+    if (found && whole === byteLength) return place;
+    place.close();
+    if (!found || whole === undefined || offset + whole > mapping.byteLength) return undefined;
+    return new Place(kind, mapping, offset, whole, verb);
   }
 
   /** A part of a mapping for what tells in a way of its own what it is. Throws as `initialize` does. */
@@ -138,13 +153,23 @@ export class Place {
     if (this.#end !== undefined) return;
     this.#end = end;
     this.#forget();
-    for (const each of this.#ending.splice(0)) each();
+    const errors: unknown[] = [];
+    for (const each of this.#ending.splice(0)) {
+      try {
+        each();
+      } catch (error) {
+        // The others are to end all the same.
+        errors.push(error);
+      }
+    }
+    this.#over = true;
     this.#words = NOTHING;
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Memory that was resized is somewhere else, and views of where it was are empty. */
   #findAgain(verb: string): Int32Array<ArrayBuffer> {
-    if (this.closed || this.mapping.closed) throw this.closedError(verb);
+    if (this.#over || this.mapping.closed) throw this.closedError(verb);
     return this.#words = this.#find(verb);
   }
 
@@ -153,6 +178,7 @@ export class Place {
     const { buffer } = mapping;
     const what = `Cannot ${verb} ${this.name}`;
     if (mapping.readOnly) throw new TypeError(`${what}: the mapping is for reading`);
+    if (!mapping.shared) throw new TypeError(`${what}: the mapping is copy-on-write, and so not shared`);
     if (!(Number.isSafeInteger(offset) && offset >= 0 && offset % ALIGNMENT === 0)) {
       throw new RangeError(`${what}: an offset is a multiple of ${ALIGNMENT}`);
     }
@@ -161,6 +187,11 @@ export class Place {
     }
     // What is mapped from a file looks whether that is still so long: if not, touching it would end the process.
     mapping.read(offset, byteLength);
-    return new Int32Array(buffer, offset, byteLength / 4);
+    const words = new Int32Array(buffer, offset, byteLength / 4);
+    // A mapping of a part of a file may begin anywhere.
+    if (Deno.UnsafePointer.value(Deno.UnsafePointer.of(words)) % BigInt(ALIGNMENT) !== 0n) {
+      throw new RangeError(`${what}: its address is not a multiple of ${ALIGNMENT}`);
+    }
+    return words;
   }
 }

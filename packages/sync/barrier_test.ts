@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { ClosedError, TimeoutError } from "@ipc/core";
+import { ClosedError, TimeoutError, UntrustedError } from "@ipc/core";
 import { Mapping } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { Barrier } from "./mod.ts";
-import { CEILING, opening, pause, TestProcess, withMemory } from "./testdata/memory.ts";
+import { CEILING, opening, pause, settled, TestProcess, withMemory } from "./testdata/memory.ts";
 
 leakCheck();
 
@@ -25,6 +25,7 @@ Deno.test("Barrier: opens when all have arrived, again and again, and tells the 
   }
   using alone = Barrier.initialize(mapping, 64, 1);
   assertEquals([await alone.wait(), alone.waitSync()], [true, true]);
+  await settled();
 });
 
 Deno.test("Barrier: nobody is a round ahead of the others, in three processes", () =>
@@ -68,7 +69,24 @@ Deno.test("Barrier: who gives up, or is closed, has not arrived", async () => {
   for (const error of await Promise.all(waits)) assertEquals(error instanceof ClosedError, true);
   assertEquals(barrier.arrived, 0);
   assertThrows(() => closed.arrived, ClosedError);
+  await settled();
 });
+
+Deno.test("Barrier: closed after the memory was resized it has not arrived either; nonsense is no barrier", () =>
+  withMemory(async (memory) => {
+    using barrier = Barrier.initialize(memory, 0, 3);
+    const same = Barrier.at(memory, 0);
+    const waiting = assertRejects(() => same.wait(), ClosedError);
+    assertEquals(barrier.arrived, 1);
+    memory.grow(8192);
+    same.close();
+    await waiting;
+    assertEquals(barrier.arrived, 0);
+    for (const parties of [0, -1, 4096]) {
+      new Int32Array(memory.buffer)[3] = parties;
+      assertThrows(() => Barrier.at(memory, 0), UntrustedError);
+    }
+  }));
 
 Deno.test("Barrier: one that has opened just before the time was over has opened", async () => {
   using mapping = Mapping.anonymous(4096);
@@ -83,6 +101,7 @@ Deno.test("Barrier: one that has opened just before the time was over has opened
   assertEquals(same.waitSync(), true);
   barrier.close();
   assertEquals([await closing, same.arrived], [false, 0]);
+  await settled();
 });
 
 Deno.test("Barrier: one that is killed while it waits has arrived", () =>
@@ -108,4 +127,5 @@ Deno.test("Barrier: for how many is an integer from 1 to 4,095", async () => {
   const waits = Array.from({ length: 4095 }, () => barrier.wait(LONG));
   assertEquals((await Promise.all(waits)).filter((last) => last).length, 1);
   assertEquals([barrier.arrived, new Int32Array(mapping.buffer)[1]], [0, 0]);
+  await settled();
 });

@@ -3,6 +3,7 @@ import { Waits } from "@ipc/core/base";
 import type { Mapping } from "@ipc/core/sys";
 import { ADOPT, type Adopting, canAdopt } from "./_adopt.ts";
 import { markOf, Place } from "./_object.ts";
+import { openOrInitialize } from "./_open_or_initialize.ts";
 import { Sleepers } from "./_sleep.ts";
 import type { MutexGuard } from "./mutex_guard.ts";
 
@@ -24,6 +25,9 @@ const BYTES = 16;
  * block may look at the state: a wait that was aborted ends once the lock is free. Only where it cannot be taken,
  * because it was closed or given up, is that the error, and `guard.held` false.
  *
+ * **Waiting gives the lock up as unlocking does**: with a guard that is `abandoned` repair the state and call
+ * `markConsistent` first, also after each wait, or nobody can use the mutex any more.
+ *
  * It works with a `Mutex` and a `PthreadMutex`; all who use one condition use the same mutex. One that is killed while
  * it waits takes no notification with it for longer than a second. The owner of the mutex that dies meanwhile is told
  * by `guard.abandoned`, as when locking. A handle owns nothing: the condition lives as long as its memory.
@@ -40,8 +44,15 @@ const BYTES = 16;
  * using changed = Condition.initialize(mapping, 16);
  * let ready = false; // In the mapping, as a rule.
  *
- * const waiting = mutex.withLock((guard) => changed.waitFor(guard, () => ready, { timeout: 5000 }));
- * await mutex.withLock(() => ready = true); // In another process, as a rule.
+ * const waiting = mutex.withLock(async (guard) => {
+ *   if (guard.abandoned) guard.markConsistent(); // After repairing what the lock guards.
+ *   await changed.waitFor(guard, () => ready, { timeout: 5000 });
+ *   if (guard.abandoned) guard.markConsistent();
+ * });
+ * await mutex.withLock((guard) => { // In another process, as a rule.
+ *   if (guard.abandoned) guard.markConsistent();
+ *   ready = true;
+ * });
  * changed.notifyOne();
  * await waiting;
  * ```
@@ -53,7 +64,6 @@ export class Condition implements Disposable, AsyncDisposable {
   readonly #place: Place;
   readonly #sleepers: Sleepers;
   readonly #line: Waits;
-  #seen = 0;
   #blocked = 0;
 
   private constructor(place: Place) {
@@ -61,7 +71,7 @@ export class Condition implements Disposable, AsyncDisposable {
     this.#sleepers = new Sleepers(place, NOTIFIED, SLEEPERS);
     this.#line = new Waits({
       action: `wait for ${place.name}`,
-      park: (wake) => this.#sleepers.park(this.#seen, wake),
+      park: (wake) => this.#sleepers.parkAll(wake),
       block: (timeout) => this.#sleepers.block(this.#blocked, timeout),
     });
     place.onEnd(() => this.#line.close(() => place.closedError("wait for")));
@@ -91,6 +101,29 @@ export class Condition implements Disposable, AsyncDisposable {
   }
 
   /**
+   * The condition in a mapping; where the memory is all zero still it is made: for programs that start together. What is
+   * there stays as it is.
+   *
+   * Throws as `initialize` and `at` do. System calls: none where it is there; `fcntl`, and those of the mapping's
+   * `openFile`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition } from "@ipc/sync";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using condition = Condition.openOrInitialize(mapping, 16);
+   * using same = Condition.openOrInitialize(mapping, 16); // In another process, as a rule.
+   * same.notifyAll();
+   * ```
+   */
+  static openOrInitialize(mapping: Mapping, offset: number): Condition {
+    const [at, make] = [() => Condition.at(mapping, offset), () => Condition.initialize(mapping, offset)];
+    return openOrInitialize(KIND, mapping, offset, at, make);
+  }
+
+  /**
    * Gives the lock up, waits until somebody notifies, and takes it again, with the same guard.
    *
    * System calls: `futex_waitv` to wait, and those of the mutex.
@@ -117,7 +150,7 @@ export class Condition implements Disposable, AsyncDisposable {
    * ```
    */
   async wait(guard: MutexGuard, options: WaitOptions = {}): Promise<void> {
-    const { own, attempt } = this.#begin(guard, (seen) => this.#seen = seen);
+    const { own, attempt } = this.#begin(guard, (seen) => this.#sleepers.note(seen));
     try {
       await this.#line.take(attempt, { ...options, watching: true });
     } finally {
@@ -131,7 +164,7 @@ export class Condition implements Disposable, AsyncDisposable {
    * Throws as `wait` does.
    */
   waitSync(guard: MutexGuard, options: SyncOptions = {}): void {
-    const { own, attempt } = this.#begin(guard, (seen) => this.#blocked = seen);
+    const { own, attempt } = this.#begin(guard, (seen) => void (this.#blocked = seen));
     try {
       this.#line.takeSync(attempt, options);
     } finally {
@@ -155,10 +188,15 @@ export class Condition implements Disposable, AsyncDisposable {
    * using changed = Condition.initialize(mapping, 16);
    * const words = new Int32Array(mapping.buffer, 32, 1);
    * const taken = mutex.withLock(async (guard) => {
+   *   if (guard.abandoned) guard.markConsistent(); // The number alone is always whole.
    *   await changed.waitFor(guard, () => words[0]! > 0, { timeout: 5000 });
+   *   if (guard.abandoned) guard.markConsistent();
    *   return words[0]!--;
    * });
-   * await mutex.withLock(() => words[0]!++); // In another process, as a rule.
+   * await mutex.withLock((guard) => { // In another process, as a rule.
+   *   if (guard.abandoned) guard.markConsistent();
+   *   words[0]!++;
+   * });
    * changed.notifyOne();
    * assertEquals(await taken, 1);
    * ```
@@ -177,7 +215,24 @@ export class Condition implements Disposable, AsyncDisposable {
     }
   }
 
-  /** The same, blocking this thread. Throws as `wait` does. */
+  /**
+   * The same, blocking this thread. Throws as `wait` does.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition, Mutex } from "@ipc/sync";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = Mutex.initialize(mapping, 0);
+   * using changed = Condition.initialize(mapping, 16);
+   * const words = new Int32Array(mapping.buffer, 32, 1);
+   * words[0] = 1; // By another process, as a rule, which then calls notifyOne().
+   * using guard = mutex.lockSync();
+   * if (guard.abandoned) guard.markConsistent();
+   * changed.waitForSync(guard, () => words[0]! > 0, { timeout: 5000 });
+   * ```
+   */
   waitForSync(guard: MutexGuard, predicate: () => boolean, options: SyncOptions = {}): void {
     const { timeout } = options;
     const left = countdown(timeout);
@@ -192,12 +247,40 @@ export class Condition implements Disposable, AsyncDisposable {
     }
   }
 
-  /** Lets at least one who waits go on, after the state was changed. System calls: none; `futex` to wake. */
+  /**
+   * Lets at least one who waits go on, after the state was changed. System calls: none; `futex` to wake.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition } from "@ipc/sync";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using changed = Condition.initialize(mapping, 16);
+   * changed.notifyOne(); // Nobody waits: nothing is remembered.
+   * ```
+   */
   notifyOne(): void {
     this.#notify(1);
   }
 
-  /** Lets all who wait go on, after the state was changed. System calls: none; `futex` to wake. */
+  /**
+   * Lets all who wait go on, after the state was changed. System calls: none; `futex` to wake.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition, Mutex } from "@ipc/sync";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = Mutex.initialize(mapping, 0);
+   * using changed = Condition.initialize(mapping, 16);
+   * using guard = await mutex.lock();
+   * const waiting = changed.wait(guard, { timeout: 5000 });
+   * changed.notifyAll(); // In another process, as a rule.
+   * await waiting;
+   * ```
+   */
   notifyAll(): void {
     this.#notify(Infinity);
   }
@@ -221,7 +304,7 @@ export class Condition implements Disposable, AsyncDisposable {
   /** Gives the lock up, having looked at the count while it was held. */
   #begin(
     guard: MutexGuard,
-    note: (seen: number) => void,
+    note: (seen: number) => undefined,
   ): { own: Adopting; attempt: () => true | undefined } {
     const { name } = this.#place;
     if (!canAdopt(guard)) throw new TypeError(`Cannot wait for ${name}: that is no guard of a mutex`);
@@ -235,8 +318,7 @@ export class Condition implements Disposable, AsyncDisposable {
     guard.unlock();
     const attempt = () => {
       const seen = this.#count();
-      note(seen);
-      return seen !== start || undefined;
+      return seen !== start || note(seen);
     };
     return { own: guard, attempt };
   }

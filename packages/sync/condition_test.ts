@@ -4,7 +4,7 @@ import { Mapping } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { Condition, Mutex, PthreadMutex } from "./mod.ts";
-import { CEILING, opening, pause, TestProcess, withMemory } from "./testdata/memory.ts";
+import { CEILING, opening, pause, settled, TestProcess, withMemory } from "./testdata/memory.ts";
 
 leakCheck();
 
@@ -244,4 +244,5 @@ Deno.test("Condition: only a guard that is held waits", async () => {
   condition.close();
   assertThrows(() => condition.notifyOne(), ClosedError);
   assertThrows(() => condition.notifyAll(), ClosedError);
+  await settled();
 });

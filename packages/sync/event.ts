@@ -2,6 +2,7 @@ import type { SyncOptions, WaitOptions } from "@ipc/core";
 import { Waits } from "@ipc/core/base";
 import type { Mapping } from "@ipc/core/sys";
 import { markOf, Place } from "./_object.ts";
+import { openOrInitialize } from "./_open_or_initialize.ts";
 import { Sleepers } from "./_sleep.ts";
 
 const KIND = { name: "event", mark: markOf("evt", 1) };
@@ -70,9 +71,7 @@ export class Event implements Disposable, AsyncDisposable {
   readonly #auto: boolean;
   readonly #sleepers: Sleepers;
   readonly #line: Waits;
-  /** The count at which the first of the line could not go on. */
-  #seen = 0;
-  /** The same of the call that blocks this thread. */
+  /** The count at which the call that blocks this thread could not go on. */
   #blocked = 0;
 
   private constructor(place: Place) {
@@ -81,7 +80,7 @@ export class Event implements Disposable, AsyncDisposable {
     this.#sleepers = new Sleepers(place, COUNT, SLEEPERS);
     this.#line = new Waits({
       action: `wait for ${place.name}`,
-      park: (wake) => this.#sleepers.park(this.#seen, wake),
+      park: (wake) => this.#sleepers.parkAll(wake),
       block: (timeout) => this.#sleepers.block(this.#blocked, timeout),
     });
     place.onEnd(() => this.#line.close(() => place.closedError("wait for")));
@@ -127,6 +126,31 @@ export class Event implements Disposable, AsyncDisposable {
    */
   static at(mapping: Mapping, offset: number): Event {
     return new Event(Place.at(KIND, mapping, offset, BYTES));
+  }
+
+  /**
+   * The event in a mapping; where the memory is all zero still it is made: for programs that start together. What is
+   * there stays as it is.
+   *
+   * Throws as `initialize` and `at` do. System calls: none where it is there; `fcntl`, and those of the mapping's
+   * `openFile`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Event } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using ready = Event.openOrInitialize(mapping, 0);
+   * using same = Event.openOrInitialize(mapping, 0); // In another process, as a rule.
+   * ready.set();
+   * assertEquals(same.isSet, true);
+   * ```
+   */
+  static openOrInitialize(mapping: Mapping, offset: number, options: EventOptions = {}): Event {
+    const [at, make] = [() => Event.at(mapping, offset), () => Event.initialize(mapping, offset, options)];
+    return openOrInitialize(KIND, mapping, offset, at, make);
   }
 
   /**
@@ -206,8 +230,8 @@ export class Event implements Disposable, AsyncDisposable {
   async wait(options: WaitOptions = {}): Promise<void> {
     const start = this.#count("wait for");
     const attempt = () => {
-      this.#seen = this.#count("wait for");
-      return this.#goesOn(start, this.#seen) || undefined;
+      const count = this.#count("wait for");
+      return this.#goesOn(start, count) || this.#sleepers.note(count);
     };
     // With `auto` each takes something, in the order of the calls.
     await this.#line.take(attempt, { ...options, watching: !this.#auto });

@@ -4,7 +4,7 @@ import { Mapping } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { Event } from "./mod.ts";
-import { CEILING, opening, pause, TestProcess, until, withMemory } from "./testdata/memory.ts";
+import { CEILING, opening, pause, settled, TestProcess, until, withMemory } from "./testdata/memory.ts";
 
 leakCheck();
 
@@ -27,6 +27,7 @@ Deno.test("Event with manual reset: stays set for everybody until it is reset", 
   assertEquals([same.isSet, same.tryWait()], [false, false]);
   using set = Event.initialize(mapping, 64, { set: true });
   assertEquals(set.isSet, true);
+  await settled();
 });
 
 Deno.test("Event with manual reset: who waited goes on though it is reset at once", async () => {
@@ -42,6 +43,7 @@ Deno.test("Event with manual reset: who waited goes on though it is reset at onc
     await Promise.all(waits);
     assertEquals(await late, "TimeoutError");
   }
+  await settled();
 });
 
 Deno.test("Event with auto reset: each set lets exactly one go on", async () => {
@@ -62,6 +64,7 @@ Deno.test("Event with auto reset: each set lets exactly one go on", async () => 
   event.set();
   event.reset();
   assertEquals(event.tryWait(), false);
+  await settled();
 });
 
 Deno.test("Event with auto reset: several processes share sets, and none is taken twice or lost", () =>
@@ -91,8 +94,9 @@ Deno.test("Event with auto reset: several processes share sets, and none is take
     assertEquals([words[32], event.isSet], [rounds, false]);
   }));
 
-for (const reset of ["manual", "auto"] as const) {
-  Deno.test(`Event with ${reset} reset: a setter that is killed before it wakes keeps nobody waiting`, () =>
+// Each round takes the second after which who is blocked looks again.
+Deno.test("Event: a setter that is killed before it wakes keeps nobody waiting, with either reset", async () => {
+  await Promise.all((["manual", "auto"] as const).map((reset) =>
     withMemory(async (memory, path) => {
       using event = Event.initialize(memory, 0, { reset });
       for (let round = scaled(20); round > 0; round--) {
@@ -116,8 +120,9 @@ for (const reset of ["manual", "auto"] as const) {
         await waiting;
         event.reset();
       }
-    }));
-}
+    })
+  ));
+});
 
 Deno.test("Event: bad arguments, and calls after close", () => {
   using mapping = Mapping.anonymous(4096);
@@ -142,4 +147,5 @@ Deno.test("Event: the count of sets and resets begins again after 32 bits", asyn
     await waiting;
     assertEquals([event.isSet, words[1]], [false, count + 2 | 0]);
   }
+  await settled();
 });

@@ -15,7 +15,10 @@
  * const words = new Int32Array(memory.buffer);
  * using mutex = Mutex.initialize(memory, 0);
  * using done = Event.initialize(memory, 16);
- * await mutex.withLock(() => words[100]! += 7);
+ * await mutex.withLock((guard) => {
+ *   if (guard.abandoned) guard.markConsistent(); // The last one was killed: repair what the lock guards, first.
+ *   words[100]! += 7;
+ * });
  * done.set(); // In another process, as a rule.
  * await done.wait({ timeout: 1000 });
  * assertEquals(words[100], 7);

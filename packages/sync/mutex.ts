@@ -3,6 +3,7 @@ import type { Mapping } from "@ipc/core/sys";
 import { Held } from "./_held.ts";
 import { type Claim, LockWord } from "./_lock_word.ts";
 import { type Kind, markOf, Place } from "./_object.ts";
+import { openOrInitialize } from "./_open_or_initialize.ts";
 import { newId, Owner } from "./_owner.ts";
 import type { Lockable, MutexGuard } from "./mutex_guard.ts";
 
@@ -27,6 +28,9 @@ const BYTES = 16;
  * **Who comes first.** Calls of `lock` on one handle are served in their order. Between handles, Workers and
  * processes it is chance. Two calls of `lock` in one program are two users, of whom the second waits for the first;
  * `lockSync` would wait for ever for what this thread holds, and throws instead (`EDEADLK`).
+ *
+ * A program that locks the whole file behind the memory, or its bytes from 2^62 on, with fcntl(2) is in the way: an
+ * owner cannot be told from it then (`EBUSY`). `FileLock` of `@ipc/file` never does.
  *
  * Locking and unlocking takes no system call as long as nobody waits. Who waits looks every 20 ms whether the owner
  * still lives. Needs `--allow-ffi` without a path.
@@ -65,18 +69,57 @@ export class Mutex implements Lockable, Disposable, AsyncDisposable {
   /**
    * Makes a mutex of 16 bytes of a mapping, which nobody holds and other processes then find with `at`.
    *
-   * Once only, before anybody uses it: whoever holds or waits for what was there before is forgotten. System calls:
-   * none.
+   * Once, by one program; where several may come first there is `openOrInitialize`. One that is there already, and
+   * that nobody living holds, becomes free, also if it was given up, and all its handles go on with it. System calls:
+   * none; over one that a dead owner left those of `lock`.
    *
+   * @throws {IpcError} with code `EBUSY` if one is there that somebody living holds.
    * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
    * @throws {TruncatedError} if it is in a file that somebody has made shorter.
-   * @throws {TypeError} if the mapping is for reading.
+   * @throws {TypeError} if the mapping is for reading, or copy-on-write.
    * @throws {ClosedError} if the mapping was closed.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Mutex } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using first = Mutex.initialize(mapping, 0);
+   * using second = Mutex.initialize(mapping, Mutex.byteLength);
+   * assertEquals([first.tryLock() !== undefined, second.tryLock() !== undefined], [true, true]);
+   * ```
    */
   static initialize(mapping: Mapping, offset: number): Mutex {
+    const found = Place.find(kind, mapping, offset, BYTES, "initialize");
+    if (found !== undefined) return new Mutex(found).#reset();
     return new Mutex(
       Place.initialize(kind, mapping, offset, BYTES, (words) => Atomics.store(words, ID, newId())),
     );
+  }
+
+  /**
+   * The mutex in a mapping; where the memory is all zero still it is made: for programs that start together.
+   *
+   * Throws as `at` does. System calls: none where it is there; `fcntl`, and those of the mapping's `openFile`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Mutex } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = Mutex.openOrInitialize(mapping, 0);
+   * using same = Mutex.openOrInitialize(mapping, 0); // In another process, as a rule.
+   * using _guard = mutex.lockSync();
+   * assertEquals(same.tryLock(), undefined);
+   * ```
+   */
+  static openOrInitialize(mapping: Mapping, offset: number): Mutex {
+    const [at, make] = [() => Mutex.at(mapping, offset), () => Mutex.initialize(mapping, offset)];
+    return openOrInitialize(kind, mapping, offset, at, make);
   }
 
   /**
@@ -186,7 +229,8 @@ export class Mutex implements Lockable, Disposable, AsyncDisposable {
   }
 
   /**
-   * Holds the lock while `fn` runs: locks before and unlocks after, however `fn` ends. `fn` is given the guard.
+   * Holds the lock while `fn` runs: locks before and unlocks after, however `fn` ends. `fn` is given the guard, and
+   * **looks at `abandoned`**: where it does not, one owner that is killed makes the lock unusable for everybody.
    *
    * Throws as `lock` does.
    *
@@ -198,7 +242,16 @@ export class Mutex implements Lockable, Disposable, AsyncDisposable {
    *
    * using mapping = Mapping.anonymous(4096);
    * using mutex = Mutex.initialize(mapping, 0);
-   * assertEquals(await mutex.withLock((guard) => guard.abandoned, { timeout: 1000 }), false);
+   * const words = new Int32Array(mapping.buffer, 64, 2);
+   * await mutex.withLock((guard) => {
+   *   if (guard.abandoned) {
+   *     words[1] = words[0]!; // Whatever makes it whole again.
+   *     guard.markConsistent();
+   *   }
+   *   words[0]!++;
+   *   words[1]!++;
+   * }, { timeout: 1000 });
+   * assertEquals([...words], [1, 1]);
    * ```
    */
   async withLock<T>(fn: (guard: MutexGuard) => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
@@ -224,6 +277,16 @@ export class Mutex implements Lockable, Disposable, AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();
+  }
+
+  #reset(): this {
+    try {
+      this.#lock.reset();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    return this;
   }
 
   #check(): void {

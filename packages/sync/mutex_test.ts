@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { ClosedError, IpcError, NotRecoverableError, TimeoutError, UntrustedError } from "@ipc/core";
+import {
+  ClosedError,
+  IpcError,
+  NotRecoverableError,
+  NotSupportedError,
+  TimeoutError,
+  UntrustedError,
+} from "@ipc/core";
 import { Mapping } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { MappedFile } from "../mmap/mod.ts";
@@ -165,9 +172,45 @@ both("nonsense in the word, which anybody may write, hangs nobody", (memory) => 
   using mutex = Mutex.initialize(memory, 0);
   const guard = mutex.lockSync();
   Atomics.store(words, 2, 12345 << 8);
-  guard.unlock();
-  assertEquals(words[2], 12345 << 8);
+  assertThrows(() => guard.unlock(), IpcError, "not held through this guard any more");
+  assertEquals([guard.held, words[2]], [false, 12345 << 8]);
 });
+
+both(
+  "initialized again it is free, and one lock for all who had it open; while somebody holds it, refused",
+  (memory) => {
+    using mutex = Mutex.initialize(memory, 0);
+    using same = Mutex.at(memory, 0);
+    mutex.lockSync().unlock();
+    const guard = same.lockSync();
+    const error = assertThrows(() => Mutex.initialize(memory, 0), IpcError, "somebody holds it");
+    assertEquals([(error as IpcError).code, guard.held], ["EBUSY", true]);
+    guard.unlock();
+    // Given up, as after a death without a repair.
+    const owner = Mutex.at(memory, 0);
+    owner.lockSync();
+    owner.close();
+    same.lockSync().unlock();
+    assertThrows(() => mutex.lockSync(), NotRecoverableError);
+    using again = Mutex.initialize(memory, 0);
+    const held = same.lockSync();
+    assertEquals([held.abandoned, again.tryLock(), mutex.tryLock()], [false, undefined, undefined]);
+    held.unlock();
+    again.lockSync().unlock();
+  },
+);
+
+Deno.test("Mutex: in memory that has a file unknown to it there is no lock, nor in a copy of one's own", () =>
+  withMemory((memory, path) => {
+    using mutex = Mutex.initialize(memory, 0);
+    using _held = mutex.lockSync();
+    using unknown = Mapping.map(memory.fd);
+    using through = Mutex.at(unknown, 0);
+    assertThrows(() => through.tryLock(), NotSupportedError, "kept no descriptor");
+    using copy = MappedFile.open(path, { access: "copy-on-write" });
+    assertThrows(() => Mutex.at(copy, 0), TypeError, "not shared");
+    assertThrows(() => Mutex.initialize(copy, 64), TypeError, "not shared");
+  }));
 
 Deno.test("Mutex: what is no mutex, and where none can be", async () => {
   using memory = Mapping.anonymous(64);
@@ -181,6 +224,14 @@ Deno.test("Mutex: what is no mutex, and where none can be", async () => {
     Mutex.initialize(file, 0).close();
     using reader = MappedFile.open(path, { access: "read" });
     assertThrows(() => Mutex.at(reader, 0), TypeError, "for reading");
+    for (const begin of [1, 4]) {
+      using odd = file.window(begin, 1024);
+      assertThrows(() => Mutex.initialize(odd, 0), RangeError, "its address is not a multiple of 8");
+      assertThrows(() => Mutex.at(odd, 0), RangeError, "its address is not a multiple of 8");
+    }
+    using even = file.window(16, 1024);
+    Mutex.initialize(even, 0).close();
+    Mutex.at(file, 16).close();
   });
 });
 

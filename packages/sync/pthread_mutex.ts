@@ -2,6 +2,7 @@ import { ERRNO, type SyncOptions, UntrustedError, type WaitOptions } from "@ipc/
 import { Waits } from "@ipc/core/base";
 import { lookAgain, type Mapping } from "@ipc/core/sys";
 import { Place } from "./_object.ts";
+import { openOrInitialize } from "./_open_or_initialize.ts";
 import {
   checkSupport,
   initialise,
@@ -25,6 +26,9 @@ const SLICE = 1000;
  *
  * It is robust: when its owner dies, the next one who locks it is told that it was `abandoned`, repairs what the lock
  * guards and calls `markConsistent`. Unlocking without that makes the mutex a `NotRecoverableError` for everybody.
+ *
+ * **The memory is libc's**: it keeps addresses there, and a program that writes over a mutex that is held can crash
+ * those who hold one. Do not give away the mapping's buffer (`transfer`) either while one is held.
  *
  * **Its owner is a thread**, and each isolate has one: the main program, and each Worker. So `lockSync` throws while
  * this thread holds it already, through whatever handle; `lock` waits for its turn, also behind other tasks of this
@@ -51,7 +55,6 @@ const SLICE = 1000;
  *   if (guard.abandoned) guard.markConsistent(); // After having repaired what it guards.
  *   assertEquals(mutex.tryLock(), undefined);
  * }
- * assertEquals(await mutex.withLock(() => "held"), "held");
  * ```
  */
 export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
@@ -63,8 +66,8 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
   #held: PthreadGuard | undefined;
   readonly #hold = (guard: PthreadGuard | undefined): void => void (this.#held = guard);
   /**
-   * Where it was locked, which stays mapped until the handle is closed: libc has a list there of what this thread
-   * holds, also when the mapping's size is changed and the mutex is somewhere else.
+   * Where it was locked, which stays mapped until it is locked elsewhere or the handle is closed: libc has a list there
+   * of what this thread holds, also when the mapping's size is changed and the mutex is somewhere else.
    */
   #pinned: { words: Int32Array<ArrayBuffer>; pin: Disposable } | undefined;
   /** What the call that blocks has brought, if that is not nothing. */
@@ -83,8 +86,8 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
     place.onEnd(() => {
       this.#held?.giveBack();
       this.#pinned?.pin[Symbol.dispose]();
-      this.#line.close(() => place.closedError("lock"));
     });
+    place.onEnd(() => this.#line.close(() => place.closedError("lock")));
   }
 
   /**
@@ -121,6 +124,32 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
     throw new UntrustedError(`Cannot use ${place.name}: nobody has initialized one there that is robust`, {
       hint: "in C: pthread_mutexattr_setpshared, pthread_mutexattr_setrobust; and not recursive",
     });
+  }
+
+  /**
+   * The mutex in a mapping; where the memory is all zero still it is made: for programs that start together.
+   *
+   * Throws as `at` does. System calls: none where it is there; `fcntl`, and those of the mapping's `openFile`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { PthreadMutex } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = PthreadMutex.openOrInitialize(mapping, 0);
+   * using same = PthreadMutex.openOrInitialize(mapping, 0); // In another process, as a rule.
+   * using _guard = mutex.lockSync();
+   * assertEquals(same.tryLock(), undefined);
+   * ```
+   */
+  static openOrInitialize(mapping: Mapping, offset: number): PthreadMutex {
+    checkSupport();
+    const make = () => PthreadMutex.initialize(mapping, offset);
+    const isBlank = (words: Int32Array) => words.every((_, index) => Atomics.load(words, index) === 0);
+    const look = { byteLength: sizes.mutex, isMade, isBlank };
+    return openOrInitialize(KIND, mapping, offset, () => PthreadMutex.at(mapping, offset), make, look);
   }
 
   /**
@@ -195,7 +224,8 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
   }
 
   /**
-   * Holds the lock while `fn` runs, which is given the guard: locks before and unlocks after, however `fn` ends.
+   * Holds the lock while `fn` runs, which is given the guard: locks before and unlocks after, however `fn` ends. `fn`
+   * **looks at `abandoned`**: where it does not, one owner that is killed makes the lock unusable for everybody.
    *
    * Throws as `lock` does.
    *
@@ -207,7 +237,16 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
    *
    * using mapping = Mapping.anonymous(4096);
    * using mutex = PthreadMutex.initialize(mapping, 0);
-   * assertEquals(await mutex.withLock((guard) => guard.abandoned, { timeout: 1000 }), false);
+   * const words = new Int32Array(mapping.buffer, 64, 2);
+   * await mutex.withLock((guard) => {
+   *   if (guard.abandoned) {
+   *     words[1] = words[0]!; // Whatever makes it whole again.
+   *     guard.markConsistent();
+   *   }
+   *   words[0]!++;
+   *   words[1]!++;
+   * }, { timeout: 1000 });
+   * assertEquals([...words], [1, 1]);
    * ```
    */
   async withLock<T>(fn: (guard: MutexGuard) => T | Promise<T>, options: WaitOptions = {}): Promise<T> {
@@ -262,9 +301,5 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
 
 function placeIn(mapping: Mapping, offset: number, verb: string): Place {
   checkSupport();
-  const place = Place.of(KIND, mapping, offset, sizes.mutex, verb);
-  const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(place.words(verb)));
-  if (address % 8n === 0n) return place;
-  place.close();
-  throw new RangeError(`Cannot ${verb} ${place.name}: its address is not a multiple of 8`);
+  return Place.of(KIND, mapping, offset, sizes.mutex, verb);
 }

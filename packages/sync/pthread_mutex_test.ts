@@ -255,6 +255,47 @@ Deno.test("PthreadMutex: memory whose size changes while it is held, and libc go
   assertEquals([await other.line(), (await other.status).code], ["alive", 0]);
 });
 
+Deno.test("PthreadMutex: several held in memory that grows, unlocked, closed: libc goes on, and nobody has one", async () => {
+  await using other = new TestProcess(`
+    import { MappedFile } from ${JSON.stringify(new URL("../mmap/mod.ts", import.meta.url).href)};
+    import { PthreadMutex } from ${JSON.stringify(new URL("mod.ts", import.meta.url).href)};
+    const path = Deno.makeTempFileSync();
+    const memory = MappedFile.open(path, { size: 4096 });
+    const same = MappedFile.open(path);
+    Deno.removeSync(path);
+    const mutexes = [0, 64, 128].map((offset) => PthreadMutex.initialize(memory, offset));
+    const guards = mutexes.map((mutex) => mutex.lockSync());
+    memory.grow(65_536);
+    guards[1].unlock();
+    guards[0].unlock();
+    const last = PthreadMutex.at(same, 128);
+    console.log(last.tryLock() === undefined);
+    mutexes[2].close();
+    for (const mutex of mutexes) mutex.close();
+    memory.close();
+    for (let round = 0; round < 3; round++) last.lockSync().unlock();
+    console.log("alive");`);
+  assertEquals([await other.line(), await other.line(), (await other.status).code], ["true", "alive", 0]);
+});
+
+Deno.test("PthreadMutex: an owner that is killed after the memory grew is told of", () =>
+  withMemory(async (memory, path) => {
+    using mutex = PthreadMutex.initialize(memory, 1024);
+    await using other = new TestProcess(`
+      import { MappedFile } from ${JSON.stringify(new URL("../mmap/mod.ts", import.meta.url).href)};
+      import { PthreadMutex } from ${JSON.stringify(new URL("mod.ts", import.meta.url).href)};
+      const memory = MappedFile.open(${JSON.stringify(path)});
+      const guard = PthreadMutex.at(memory, 1024).lockSync();
+      memory.grow(65_536);
+      console.log(guard.held);
+      setInterval(() => {}, 1000);`);
+    assertEquals(await other.line(), "true");
+    await other.kill();
+    using guard = mutex.lockSync(LONG);
+    assertEquals(guard.abandoned, true);
+    guard.markConsistent();
+  }));
+
 Deno.test("PthreadMutex: what is no such mutex is refused", () =>
   withMemory((memory) => {
     assertThrows(() => PthreadMutex.at(memory, 0), UntrustedError, "nobody has initialized one there");

@@ -2,8 +2,9 @@ import { OwnerDiedError, type SyncOptions, type WaitOptions } from "@ipc/core";
 import { Waits } from "@ipc/core/base";
 import type { Mapping } from "@ipc/core/sys";
 import { Held } from "./_held.ts";
-import { ABANDONED, type Claim, FREE, LockWord, NOT_RECOVERABLE } from "./_lock_word.ts";
+import { ABANDONED, busy, type Claim, FREE, LockWord, NOT_RECOVERABLE, TENTATIVE } from "./_lock_word.ts";
 import { type Kind, markOf, Place } from "./_object.ts";
+import { openOrInitialize } from "./_open_or_initialize.ts";
 import { newId, Owner, TOKEN_MASK } from "./_owner.ts";
 import { OwnerWait } from "./_owner_wait.ts";
 import { ReaderSlots, Reading } from "./_reader_slots.ts";
@@ -42,7 +43,7 @@ const MOST_READERS = 4096;
  * **Writers come first**: from when a writer waits, those who come to read wait behind it. Who reads and comes to
  * read once more through the same handle waits behind it too, and then both wait for ever: read once.
  *
- * **An owner that dies.** A reader that died is forgotten. A writer that died leaves the lock to the next writer, who
+ * **An owner that dies.** A reader that died is forgotten, and so is a writer that still waited. A writer that died leaves the lock to the next writer, who
  * is told by `abandoned` of the guard, and repairs what it guards; until then those who want to read get an
  * `OwnerDiedError`, since what they would read may be half changed: take `write` then.
  *
@@ -87,15 +88,17 @@ export class RwLock implements Disposable, AsyncDisposable {
     const owner = this.#owner = new Owner(place.mapping, Atomics.load(words, ID));
     this.#place = place;
     this.readers = (place.byteLength - SLOTS * 4) / 4;
-    this.#writer = new LockWord(place, owner, WRITER, WRITER, "write", Infinity);
+    this.#writer = new LockWord(place, owner, WRITER, WRITER, {
+      verb: "write",
+      wake: Infinity,
+      claimed: TENTATIVE,
+    });
     this.#slots = new ReaderSlots(place, owner, SLOTS, this.readers);
     this.#reading = new OwnerWait(place, owner, "read");
     this.#readLine = this.#line("read", this.#reading);
     this.#writeLine = this.#line("write", this.#writer.wait);
-    place.onEnd(() => {
-      this.#withdraw();
-      owner.close();
-    });
+    place.onEnd(() => this.#withdraw());
+    place.onEnd(() => owner.close());
   }
 
   #line(verb: string, wait: OwnerWait): Waits {
@@ -111,9 +114,11 @@ export class RwLock implements Disposable, AsyncDisposable {
   /**
    * Makes a lock that nobody holds, which other processes then find with `at`.
    *
-   * Once only, before anybody uses it: whoever holds or waits for what was there before is forgotten. System calls:
-   * none.
+   * Once, by one program; where several may come first there is `openOrInitialize`. One that is there already, and
+   * that nobody living holds, becomes free, also if it was given up; its handles go on with it if it is for as many
+   * readers. System calls: none; over one that a dead owner left those of `read`.
    *
+   * @throws {IpcError} with code `EBUSY` if one is there that somebody living holds.
    * @throws {RangeError} if it is not all inside the mapping, `offset` is not a multiple of 8, or `readers` is not a
    *   multiple of 4 up to 4,096.
    * @throws {TruncatedError} if it is in a file that somebody has made shorter.
@@ -127,11 +132,44 @@ export class RwLock implements Disposable, AsyncDisposable {
         `Cannot initialize read-write lock for ${readers} readers: it is a multiple of 4 to 4096`,
       );
     }
+    let id = newId();
+    const found = Place.find(kind, mapping, offset, SLOTS * 4, "initialize", lengthOf);
+    if (found !== undefined) {
+      const lock = new RwLock(found).#reset();
+      if (lock.readers === readers) return lock;
+      id = Atomics.load(found.words("initialize"), ID);
+      lock.close();
+    }
     const place = Place.initialize(kind, mapping, offset, bytesFor(readers), (words) => {
-      Atomics.store(words, ID, newId());
+      Atomics.store(words, ID, id);
       Atomics.store(words, READERS, readers);
     });
     return new RwLock(place);
+  }
+
+  /**
+   * The lock in a mapping; where the memory is all zero still it is made: for programs that start together. One that
+   * is there is for as many readers as it was made for.
+   *
+   * Throws as `initialize` and `at` do. System calls: none where it is there; `fcntl`, and those of the mapping's
+   * `openFile`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using lock = RwLock.openOrInitialize(mapping, 0);
+   * using same = RwLock.openOrInitialize(mapping, 0); // In another process, as a rule.
+   * using _writing = lock.writeSync();
+   * assertEquals(same.tryRead(), undefined);
+   * ```
+   */
+  static openOrInitialize(mapping: Mapping, offset: number, options: RwLockOptions = {}): RwLock {
+    const [at, make] = [() => RwLock.at(mapping, offset), () => RwLock.initialize(mapping, offset, options)];
+    return openOrInitialize(kind, mapping, offset, at, make);
   }
 
   /**
@@ -142,10 +180,6 @@ export class RwLock implements Disposable, AsyncDisposable {
    * @throws {UntrustedError} if nobody has made one there yet.
    */
   static at(mapping: Mapping, offset: number): RwLock {
-    const lengthOf = (words: Int32Array) => {
-      const readers = Atomics.load(words, READERS);
-      return isCount(readers) ? bytesFor(readers) : undefined;
-    };
     return new RwLock(Place.at(kind, mapping, offset, SLOTS * 4, lengthOf));
   }
 
@@ -188,6 +222,18 @@ export class RwLock implements Disposable, AsyncDisposable {
    * first time, and to look after who is in the way; `futex`.
    *
    * @throws {IpcError} with code `EDEADLK` if this thread writes.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using lock = RwLock.initialize(mapping, 0);
+   * using reading = lock.readSync({ timeout: 1000 });
+   * assertEquals(reading.held, true);
+   * ```
    */
   readSync(options: SyncOptions = {}): ReadGuard {
     this.#check("read");
@@ -195,7 +241,22 @@ export class RwLock implements Disposable, AsyncDisposable {
     return this.#readLine.takeSync(this.#tryToRead, options)!;
   }
 
-  /** Locks for reading if that is possible now. Throws as `read` does. System calls: `fcntl`. */
+  /**
+   * Locks for reading if that is possible now, and nobody even tries to write. Throws as `read` does. System calls:
+   * `fcntl`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using lock = RwLock.initialize(mapping, 0);
+   * using writing = lock.writeSync();
+   * assertEquals([writing.abandoned, lock.tryRead()], [false, undefined]);
+   * ```
+   */
   tryRead(): ReadGuard | undefined {
     this.#check("read");
     this.#reading.alive = 0;
@@ -241,6 +302,19 @@ export class RwLock implements Disposable, AsyncDisposable {
    * first time, and to look after who is in the way; `futex`.
    *
    * @throws {IpcError} with code `EDEADLK` if this thread reads or writes.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using lock = RwLock.initialize(mapping, 0);
+   * using writing = lock.writeSync({ timeout: 1000 });
+   * if (writing.abandoned) writing.markConsistent(); // After repairing what the lock guards.
+   * assertEquals(writing.held, true);
+   * ```
    */
   writeSync(options: SyncOptions = {}): LockGuard {
     this.#check("write");
@@ -252,7 +326,21 @@ export class RwLock implements Disposable, AsyncDisposable {
     }
   }
 
-  /** Locks for writing if nobody living holds the lock. Throws as `write` does. System calls: `fcntl`. */
+  /**
+   * Locks for writing if nobody living holds the lock. Throws as `write` does. System calls: `fcntl`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using lock = RwLock.initialize(mapping, 0);
+   * using _reading = lock.readSync();
+   * assertEquals(lock.tryWrite(), undefined);
+   * ```
+   */
   tryWrite(): LockGuard | undefined {
     this.#check("write");
     this.#writer.wait.alive = 0;
@@ -305,7 +393,10 @@ export class RwLock implements Disposable, AsyncDisposable {
       if (seen === NOT_RECOVERABLE) throw this.#writer.notRecoverable();
       const token = seen & TOKEN_MASK;
       if (token !== 0 && wait.index === WRITER && wait.alive === token) return false;
-      const result = seen === ABANDONED ? "taken" : this.#owner.takeOver(words, WRITER, seen, seen);
+      // A writer that died while it waited for readers has touched nothing.
+      const next = (seen & TENTATIVE) === 0 ? seen : FREE;
+      const result = seen === ABANDONED ? "taken" : this.#owner.takeOver(words, WRITER, seen, next);
+      if (result === "taken" && next === FREE) continue;
       if (result === "taken") throw this.#writerDied();
       if (result === "changed") continue;
       wait.index = WRITER;
@@ -318,6 +409,7 @@ export class RwLock implements Disposable, AsyncDisposable {
     const claim = this.#claim ??= this.#writer.attempt();
     if (claim === undefined || !this.#slots.areEmpty(this.#writer.wait)) return undefined;
     this.#claim = undefined;
+    this.#writer.confirm();
     return new Held(this.#writer, claim);
   };
 
@@ -338,9 +430,25 @@ export class RwLock implements Disposable, AsyncDisposable {
     );
   }
 
+  #reset(): this {
+    try {
+      this.#writer.reset();
+      if (!this.#slots.areEmpty(this.#writer.wait)) throw busy(this.#place);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    return this;
+  }
+
   #check(verb: string): void {
     if (this.#place.closed) throw this.#place.closedError(verb);
   }
+}
+
+function lengthOf(words: Int32Array): number | undefined {
+  const readers = Atomics.load(words, READERS);
+  return isCount(readers) ? bytesFor(readers) : undefined;
 }
 
 function bytesFor(readers: number): number {

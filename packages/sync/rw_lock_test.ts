@@ -133,19 +133,23 @@ Deno.test("RwLock: a successor who gives up leaves the abandoned lock to the nex
   withMemory(async (memory, path) => {
     using lock = RwLock.initialize(memory, 0);
     using reader = RwLock.at(memory, 0);
-    const reading = reader.readSync();
-    // A writer who dies while it waits for this reader.
-    await using process = new TestProcess(`${opening(path)}
-      const lock = RwLock.at(memory, 0);
-      console.log("waits");
-      await lock.write();`);
-    assertEquals(await process.line(), "waits");
     const words = new Int32Array(memory.buffer);
-    await until(() => Atomics.load(words, 2) !== 0, "it has the writer's word");
+    const slots = words.subarray(4, RwLock.byteLength / 4);
+    const reading = reader.readSync();
+    const slot = slots.findIndex((word) => word !== 0);
+    const token = slots[slot]!;
+    reading.unlock();
+    await using process = new TestProcess(`${opening(path)}
+      const guard = RwLock.at(memory, 0).writeSync();
+      console.log("writes");
+      await new Promise(() => setInterval(() => guard, 1000));`);
+    assertEquals(await process.line(), "writes");
     await process.kill();
+    // One who reads meanwhile, so that the successor has to wait.
+    Atomics.store(slots, slot, token);
     await assertRejects(() => lock.write({ timeout: 5 }), TimeoutError);
     assertThrows(() => reader.readSync(), OwnerDiedError);
-    reading.unlock();
+    Atomics.store(slots, slot, 0);
     const guard = lock.writeSync();
     assertEquals([guard.abandoned, guard.previousOwner], [true, undefined]);
     guard.unlock();
@@ -156,6 +160,55 @@ Deno.test("RwLock: a successor who gives up leaves the abandoned lock to the nex
       () => lock.tryWrite(),
     ];
     for (const call of calls) assertThrows(call, NotRecoverableError);
+  }));
+
+Deno.test("RwLock: a writer that is killed while it waits has touched nothing, and is forgotten", () =>
+  withMemory(async (memory, path) => {
+    using lock = RwLock.initialize(memory, 0);
+    const reading = lock.readSync();
+    await using process = new TestProcess(`${opening(path)}
+      console.log("waits");
+      await RwLock.at(memory, 0).write();`);
+    assertEquals(await process.line(), "waits");
+    const words = new Int32Array(memory.buffer);
+    await until(() => Atomics.load(words, 2) !== 0, "it has the writer's word");
+    await process.kill();
+    lock.readSync({ timeout: CEILING }).unlock();
+    Atomics.store(words, 2, 12345 << 8 | 1 << 31);
+    reading.unlock();
+    using guard = lock.writeSync({ timeout: CEILING });
+    assertEquals(guard.abandoned, false);
+  }));
+
+both(
+  "initialized again it is one lock for all who had it open; while somebody holds it, refused",
+  (memory) => {
+    using lock = RwLock.initialize(memory, 0);
+    using same = RwLock.at(memory, 0);
+    same.readSync().unlock();
+    for (const hold of [() => same.readSync(), () => same.writeSync()]) {
+      using held = hold();
+      assertThrows(() => RwLock.initialize(memory, 0), IpcError, "somebody holds it");
+      assertEquals(held.held, true);
+    }
+    using again = RwLock.initialize(memory, 0);
+    using _reading = same.readSync();
+    assertEquals([again.tryWrite(), lock.tryWrite()], [undefined, undefined]);
+  },
+);
+
+Deno.test("RwLock: a handle that is closed while it waits to write, after the memory was resized, blocks nobody", () =>
+  withMemory(async (memory) => {
+    using lock = RwLock.initialize(memory, 0);
+    const reading = lock.readSync();
+    const writer = RwLock.at(memory, 0);
+    const waiting = assertRejects(() => writer.write(), ClosedError);
+    await pause(5);
+    memory.grow(memory.byteLength + 4096);
+    writer.close();
+    await waiting;
+    (await lock.read({ timeout: CEILING })).unlock();
+    reading.unlock();
   }));
 
 both("a handle that is closed while it waits to write has changed nothing", async (memory) => {
@@ -177,10 +230,12 @@ both("nonsense in the words, which anybody may write, hangs nobody", (memory) =>
   for (const nonsense of [0x4000_0000, -1, 0x7fff_ffff, -0x8000_0000, 3]) {
     using lock = RwLock.initialize(memory, 0);
     Atomics.store(words, 2, nonsense);
-    assertThrows(() => lock.readSync({ timeout: CEILING }), OwnerDiedError);
+    // With the sign set it is one who still waited.
+    if (nonsense < 0) lock.readSync({ timeout: CEILING }).unlock();
+    else assertThrows(() => lock.readSync({ timeout: CEILING }), OwnerDiedError);
     Atomics.store(words, 5, nonsense);
     const guard = lock.writeSync({ timeout: CEILING });
-    assertEquals(guard.abandoned, true);
+    assertEquals(guard.abandoned, nonsense > 0);
     guard.markConsistent();
     guard.unlock();
     lock.readSync().unlock();

@@ -2,6 +2,7 @@ import { LimitError, type SyncOptions, type WaitOptions } from "@ipc/core";
 import { Waits } from "@ipc/core/base";
 import type { Mapping } from "@ipc/core/sys";
 import { markOf, Place } from "./_object.ts";
+import { openOrInitialize } from "./_open_or_initialize.ts";
 import { GREEDY, Sleepers } from "./_sleep.ts";
 
 const KIND = { name: "semaphore", mark: markOf("sem", 1) };
@@ -127,6 +128,31 @@ export class Semaphore implements Disposable, AsyncDisposable {
   }
 
   /**
+   * The semaphore in a mapping; where the memory is all zero still it is made: for programs that start together. What is
+   * there stays as it is.
+   *
+   * Throws as `initialize` and `at` do. System calls: none where it is there; `fcntl`, and those of the mapping's
+   * `openFile`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Semaphore } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using places = Semaphore.openOrInitialize(mapping, 0, { value: 2 });
+   * places.acquireSync();
+   * using same = Semaphore.openOrInitialize(mapping, 0, { value: 2 }); // In another process, as a rule.
+   * assertEquals(same.value, 1);
+   * ```
+   */
+  static openOrInitialize(mapping: Mapping, offset: number, options: { value?: number } = {}): Semaphore {
+    const make = () => Semaphore.initialize(mapping, offset, options);
+    return openOrInitialize(KIND, mapping, offset, () => Semaphore.at(mapping, offset), make);
+  }
+
+  /**
    * Takes `n` at once, as soon as there are so many. System calls: none where there are; `futex_waitv` to wait.
    *
    * An aborted or timed-out one has taken nothing.
@@ -193,7 +219,12 @@ export class Semaphore implements Disposable, AsyncDisposable {
    */
   acquireSync(n: number = 1, options: SyncOptions = {}): void {
     checkCount(n, "acquire");
-    if (options.timeout === undefined && this.#take(n)) return;
+    if (options.timeout === undefined) {
+      // Short, for right after a switch of process all code is cold.
+      const blocked = this.#blocked;
+      while (!this.#take(n)) this.#sleepers.block(blocked.seen, undefined, blocked.weight);
+      return;
+    }
     this.#line.takeSync(() => this.#take(n, this.#blocked) || undefined, options);
   }
 
@@ -218,13 +249,16 @@ export class Semaphore implements Disposable, AsyncDisposable {
   release(n: number = 1): void {
     checkCount(n, "release");
     const words = this.#place.words("release");
-    if (Atomics.add(words, VALUE, n) > MOST - n) {
-      Atomics.sub(words, VALUE, n);
-      // Who looked in between saw a number below 0.
-      this.#sleepers.wake(words);
-      throw new LimitError(`Cannot release ${this.#place.name}: its value would pass ${MOST}`, {
-        code: "EOVERFLOW",
-      });
+    let value = Atomics.load(words, VALUE);
+    for (;;) {
+      if (value > MOST - n) {
+        throw new LimitError(`Cannot release ${this.#place.name}: its value would pass ${MOST}`, {
+          code: "EOVERFLOW",
+        });
+      }
+      const found = Atomics.compareExchange(words, VALUE, value, value + n);
+      if (found === value) break;
+      value = found;
     }
     this.#sleepers.wake(words, n);
   }

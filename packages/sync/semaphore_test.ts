@@ -5,7 +5,7 @@ import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { MappedFile } from "../mmap/mod.ts";
 import { Event, Semaphore } from "./mod.ts";
-import { CEILING, opening, pause, TestProcess, withMemory } from "./testdata/memory.ts";
+import { CEILING, opening, pause, settled, TestProcess, withMemory } from "./testdata/memory.ts";
 
 leakCheck();
 
@@ -26,6 +26,7 @@ Deno.test("Semaphore: takes and gives, one and several, through all handles", as
   await semaphore.acquire(4, { timeout: 0 });
   same.acquireSync(1, { timeout: 0 });
   assertEquals([semaphore.value, Semaphore.byteLength], [0, 16]);
+  await settled();
 });
 
 Deno.test("Semaphore: calls of one handle are served in their order, none overtakes one that wants more", async () => {
@@ -40,6 +41,7 @@ Deno.test("Semaphore: calls of one handle are served in their order, none overta
   }
   await Promise.all(waits);
   assertEquals([order, semaphore.value], [[3, 1, 2], 0]);
+  await settled();
 });
 
 Deno.test("Semaphore: one who wants much does not keep a wake-up from one who wants little", () =>
@@ -95,6 +97,27 @@ Deno.test("Semaphore.release over the highest value is a LimitError, and changes
   assertEquals(semaphore.value, 0);
 });
 
+Deno.test("Semaphore.release over the highest value, by two processes at once: neither passes it", () =>
+  withMemory(async (memory, path) => {
+    using semaphore = Semaphore.initialize(memory, 0, { value: MOST - 1 });
+    const source = `${opening(path)}
+      const semaphore = sync.Semaphore.at(memory, 0);
+      let released = 0;
+      for (let left = ${scaled(100_000)}; left > 0; left--) {
+        try {
+          semaphore.release();
+          released++;
+        } catch {
+          // Too many.
+        }
+      }
+      console.log(released);`;
+    await using first = new TestProcess(source);
+    await using second = new TestProcess(source);
+    assertEquals(Number(await first.line()) + Number(await second.line()), 1);
+    assertEquals(semaphore.value, MOST);
+  }));
+
 Deno.test("Semaphore: bad arguments are refused before anything is done", () => {
   using mapping = Mapping.anonymous(4096);
   for (const value of [-1, 0.5, NaN, MOST + 1]) {
@@ -131,6 +154,7 @@ Deno.test("Semaphore: after close every call throws a ClosedError, other handles
   mapping.close();
   assertThrows(() => semaphore.tryAcquire(), ClosedError, "its mapping was closed");
   assertThrows(() => Semaphore.at(mapping, 0), ClosedError);
+  await settled();
 });
 
 Deno.test("Semaphore: in memory that is for reading, or whose file has become shorter", () =>

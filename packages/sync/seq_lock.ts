@@ -3,6 +3,7 @@ import { Waits } from "@ipc/core/base";
 import type { Mapping } from "@ipc/core/sys";
 import { LockWord } from "./_lock_word.ts";
 import { markOf, Place } from "./_object.ts";
+import { openOrInitialize } from "./_open_or_initialize.ts";
 import { newId, Owner } from "./_owner.ts";
 import { Sleepers } from "./_sleep.ts";
 import {
@@ -14,6 +15,7 @@ import {
   label,
   lengthOf,
   LOCK_ID,
+  Pairs,
   type Schema,
   schemaOf,
   Scratch,
@@ -85,7 +87,7 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
   readonly #byteLength: number;
   readonly #reading: Scratch<T>;
   readonly #writing: Scratch<T>;
-  #seen = 0;
+  readonly #pairs = new Pairs();
   #blocked = 0;
 
   private constructor(place: Place, schema: Schema<T>) {
@@ -93,14 +95,14 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
     const words = place.words("use");
     const last = words.length - 1;
     this.#owner = new Owner(place.mapping, Atomics.load(words, LOCK_ID));
-    this.#lock = new LockWord(place, this.#owner, last, last, "write");
+    this.#lock = new LockWord(place, this.#owner, last, last, { verb: "write" });
     this.#sleepers = new Sleepers(place, VERSION, SLEEPERS);
     this.#byteLength = schema.byteLength;
     this.#reading = new Scratch(schema);
     this.#writing = new Scratch(schema);
     this.#line = new Waits({
       action: `wait for a change of ${place.name}`,
-      park: (wake) => this.#sleepers.park(this.#seen, wake),
+      park: (wake) => this.#sleepers.parkAll(wake),
       block: (timeout) => this.#sleepers.block(this.#blocked, timeout),
     });
     place.onEnd(() => {
@@ -165,10 +167,14 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
     const whole = schemaOf<T>(schema);
     const scratch = new Scratch(whole);
     if (value !== undefined) scratch.value = value;
+    // Who has one open here already goes on with its writers' lock.
+    const found = Place.find(KIND, mapping, offset, HEADER_BYTES, "initialize", lengthOf);
+    const id = found === undefined ? newId() : Atomics.load(found.words("initialize"), LOCK_ID);
+    found?.close();
     const place = Place.initialize(KIND, mapping, offset, cellBytes(whole.byteLength), (words) => {
       label(words, whole);
-      Atomics.store(words, LOCK_ID, newId());
-      scratch.store(words, copyOf(0, whole.byteLength));
+      Atomics.store(words, LOCK_ID, id);
+      scratch.store(new Pairs().of(words), copyOf(0, whole.byteLength));
     });
     return new SeqLock(place, whole);
   }
@@ -194,6 +200,51 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
       place.close();
       throw error;
     }
+  }
+
+  /**
+   * The value that is there; where the memory is all zero still it is made: for programs that start together.
+   *
+   * Throws as `at` does, and a `TypeError` or `RangeError` if `value` does not fit. System calls: none where it is
+   * there; `fcntl`, and those of the mapping's `openFile`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { f64, struct } from "@ipc/mmap/struct";
+   * import { SeqLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * const Weather = struct({ celsius: f64 });
+   * using weather = SeqLock.openOrInitialize(mapping, 0, Weather, { celsius: 20 });
+   * using same = SeqLock.openOrInitialize(mapping, 0, Weather); // In another process, as a rule.
+   * assertEquals(same.read(), { celsius: 20 });
+   * ```
+   */
+  static openOrInitialize<T>(mapping: Mapping, offset: number, schema: Schema<T>, value?: T): SeqLock<T>;
+  /** The same of bytes. */
+  static openOrInitialize(
+    mapping: Mapping,
+    offset: number,
+    schema: BytesSchema,
+    value?: Uint8Array,
+  ): SeqLock<Uint8Array>;
+  static openOrInitialize<T>(
+    mapping: Mapping,
+    offset: number,
+    schema: Schema<T> | BytesSchema,
+    value?: T,
+  ): SeqLock<T> {
+    const whole = schemaOf<T>(schema);
+    const at = () => SeqLock.at(mapping, offset, whole);
+    return openOrInitialize(
+      KIND,
+      mapping,
+      offset,
+      at,
+      () => SeqLock.initialize(mapping, offset, whole, value),
+    );
   }
 
   /** How often it was written, in 32 bits: it begins again at 0. System calls: none. */
@@ -262,7 +313,8 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
    */
   update(change: (draft: T) => T | void, options: SyncOptions = {}): void {
     this.#whileLocked(options, () => {
-      this.#writing.load(this.#place.words("write"), copyOf(this.#version("write"), this.#byteLength));
+      const current = copyOf(this.#version("write"), this.#byteLength);
+      this.#writing.load(this.#pairs.of(this.#place.words("write")), current);
       const draft = this.#writing.value;
       const next = change(draft) ?? draft;
       if (next instanceof Promise) {
@@ -277,6 +329,7 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
    * Resolves with the version as soon as it is another than `after`. System call: `futex_waitv` to wait.
    *
    * @throws {TimeoutError} if nobody wrote within `timeout`.
+   * @throws {RangeError} if `after` is no integer.
    *
    * @example
    * ```ts
@@ -292,10 +345,10 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
    * ```
    */
   async changed(options: ChangedOptions = {}): Promise<number> {
-    const after = (options.after ?? this.version) | 0;
+    const after = this.#known(options);
     const attempt = () => {
-      this.#seen = this.#version("wait for a change of");
-      return this.#seen === after ? undefined : this.#seen >>> 0;
+      const seen = this.#version("wait for a change of");
+      return seen === after ? this.#sleepers.note(seen) : seen >>> 0;
     };
     const version = await this.#line.take(attempt, { ...options, watching: true });
     return version!;
@@ -305,9 +358,22 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
    * The version as soon as it is another than `after`, blocking this thread. System call: `futex`.
    *
    * @throws {TimeoutError} if nobody wrote for `timeout` milliseconds.
+   * @throws {RangeError} if `after` is no integer.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { SeqLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using cell = SeqLock.initialize(mapping, 0, { byteLength: 1 });
+   * cell.write(new Uint8Array(1)); // In another process, as a rule.
+   * assertEquals(cell.changedSync({ after: 0, timeout: 1000 }), 1);
+   * ```
    */
   changedSync(options: SyncOptions & Pick<ChangedOptions, "after"> = {}): number {
-    const after = (options.after ?? this.version) | 0;
+    const after = this.#known(options);
     const attempt = () => {
       this.#blocked = this.#version("wait for a change of");
       return this.#blocked === after ? undefined : this.#blocked >>> 0;
@@ -318,6 +384,20 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
   /**
    * The value at this moment, and then each time it has changed: the newest there is, not all that were, and none
    * twice. Ends when the handle is closed; an abort of `signal` rejects with its reason.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { SeqLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using cell = SeqLock.initialize(mapping, 0, { byteLength: 1 });
+   * const values = cell.subscribe();
+   * assertEquals((await values.next()).value, new Uint8Array([0]));
+   * cell.write(new Uint8Array([7])); // In another process, as a rule.
+   * assertEquals((await values.next()).value, new Uint8Array([7]));
+   * ```
    */
   subscribe(options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<T> {
     this.#place.words("subscribe to");
@@ -349,6 +429,11 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
     return Promise.resolve();
   }
 
+  #known({ after = this.version }: ChangedOptions): number {
+    if (Number.isInteger(after)) return after | 0;
+    throw new RangeError(`Cannot wait for a change after version ${after}: it is an integer`);
+  }
+
   #version(verb: string): number {
     return Atomics.load(this.#place.words(verb), VERSION);
   }
@@ -356,15 +441,16 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
   /** Copies the current value out; its version. */
   #load(): number {
     const words = this.#place.words("read");
+    const longs = this.#pairs.of(words);
     for (let tries = 1;; tries++) {
       const version = Atomics.load(words, VERSION);
-      this.#reading.load(words, copyOf(version, this.#byteLength));
+      this.#reading.load(longs, copyOf(version, this.#byteLength));
       if (Atomics.load(words, VERSION) === version) return version;
       if (tries % OVERTAKEN !== 0) continue;
       try {
         return this.#whileLocked({ timeout: 1 }, () => {
           const last = this.#version("read");
-          this.#reading.load(words, copyOf(last, this.#byteLength));
+          this.#reading.load(longs, copyOf(last, this.#byteLength));
           return last;
         });
       } catch (error) {
@@ -377,7 +463,7 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
   #commit(): void {
     const words = this.#place.words("write");
     const next = Atomics.load(words, VERSION) + 1 | 0;
-    this.#writing.store(words, copyOf(next, this.#byteLength));
+    this.#writing.store(this.#pairs.of(words), copyOf(next, this.#byteLength));
     Atomics.store(words, VERSION, next);
     this.#sleepers.wake(words);
   }

@@ -231,18 +231,19 @@ Deno.test("1,000 pending waits of all kinds leave file I/O alone, and each goes 
   assertEquals([...going], [999, 0, 502, 501]);
   for (const wake of wakes.filter((_, index) => !going.has(index))) wake();
   await Promise.all(waits);
+  await settled();
 });
 
-for (const name of ["Semaphore", "auto Event", "Condition"]) {
-  const kind = kinds[name]!;
-  Deno.test(`${name}: a wake-up that a process got and was killed with goes to another`, () =>
-    withMemory(async (memory, path) => {
-      const handle = kind.make(sync, memory);
-      const blocked = `kind.waitSync(handle); console.log("goes on");`;
-      await using first = await processWith(
-        kind,
-        path,
-        `const { interceptCalls } = await import("@ipc/core/sys");
+Deno.test("a wake-up that a process got and was killed with goes to another: of semaphore, event, condition", async () => {
+  await Promise.all(
+    ["Semaphore", "auto Event", "Condition"].map((name) => kinds[name]!).map((kind) =>
+      withMemory(async (memory, path) => {
+        const handle = kind.make(sync, memory);
+        const blocked = `kind.waitSync(handle); console.log("goes on");`;
+        await using first = await processWith(
+          kind,
+          path,
+          `const { interceptCalls } = await import("@ipc/core/sys");
          interceptCalls((symbol, args, real) => {
            const result = real(...args);
            const woken = symbol === "futex" && args[1] === 0 && result === 0;
@@ -250,14 +251,16 @@ for (const name of ["Semaphore", "auto Event", "Condition"]) {
            return result;
          });
          ${blocked}`,
-      );
-      await first.blocked();
-      await using second = await processWith(kind, path, blocked);
-      await second.blocked();
-      // The kernel wakes who came first.
-      kind.wake(handle);
-      assertEquals((await first.status).signal, "SIGKILL");
-      assertEquals(await second.line(), "goes on");
-      handle.close();
-    }));
-}
+        );
+        await first.blocked();
+        await using second = await processWith(kind, path, blocked);
+        await second.blocked();
+        // The kernel wakes who came first.
+        kind.wake(handle);
+        assertEquals((await first.status).signal, "SIGKILL");
+        assertEquals(await second.line(), "goes on");
+        handle.close();
+      })
+    ),
+  );
+});

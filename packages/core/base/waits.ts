@@ -5,7 +5,7 @@
  */
 
 import type { SyncOptions, WaitOptions } from "../channel.ts";
-import { Ladder, turnIsDue } from "./_ladder.ts";
+import { Ladder, nextTurn, turnIsDue } from "./_ladder.ts";
 import { cannotBlock, checkTimeout, timedOut, Waiter } from "./_wait.ts";
 import type { Park } from "./mechanism.ts";
 
@@ -24,7 +24,10 @@ class Pending<T> extends Waiter<T | undefined> {
 export interface WaitsOptions {
   /** What errors say was tried, as it follows "Cannot": `receive`. */
   action: string;
-  /** Where to wait until trying again may succeed. */
+  /**
+   * Where to wait until trying again may succeed. Several that only look may have looked since the last time: it waits
+   * for a change of what the first of them saw.
+   */
   park: Park;
   /** Blocks this thread until trying again may succeed, at most `timeout` milliseconds; absent where nothing can. */
   block?: ((timeout: number | undefined) => void) | undefined;
@@ -109,7 +112,9 @@ export class Waits {
   takeNow<T>(attempt: () => T | undefined, mayWait: boolean): { value: T | undefined; ended: boolean } {
     if (this.taking) return WAIT;
     if (mayWait && turnIsDue() && !this.#ended()) {
-      this.#ladder.climb(true);
+      // One that is parked does not know that this call has not looked yet.
+      if (this.#ladder.waiting) nextTurn(() => this.#serve() && this.#ladder.stop());
+      else this.#ladder.climb(true);
       return WAIT;
     }
     const value = attempt();
@@ -191,33 +196,41 @@ export class Waits {
 
   /** Takes a pending call out of the line; false: it has its answer already. */
   #withdraw<T>(waiter: Pending<T>): boolean {
-    const index = (this.#pending as unknown[]).indexOf(waiter);
-    if (index < 0) return false;
-    this.#pending.splice(index, 1);
+    if (!this.#remove(waiter)) return false;
     if (this.#pending.length === 0) this.#ladder.stop();
     return true;
   }
 
-  /** Gives pending calls what is there, in their order; true when none is left. */
+  /**
+   * Gives pending calls what is there, in their order; true when none is left. It ends at the first that takes and
+   * finds nothing; behind one that only looks others may find what they look for.
+   */
   #serve(): boolean {
     const pending = this.#pending;
-    for (let waiter; (waiter = pending[0]) !== undefined;) {
+    for (let index = 0, waiter; (waiter = pending[index]) !== undefined;) {
       let value: unknown;
       try {
         value = waiter.attempt();
       } catch (error) {
-        pending.shift();
-        waiter.reject(error);
+        if (this.#remove(waiter)) waiter.reject(error);
         continue;
       }
       if (value !== undefined) {
-        pending.shift();
-        waiter.resolve(value);
+        if (this.#remove(waiter)) waiter.resolve(value);
+        // It may have changed what those before it found.
+        index = 0;
       } else if (this.#ended()) {
         for (const each of pending.splice(0)) each.resolve(undefined);
-      } else return false;
+      } else if (waiter.watching) index++;
+      else break;
     }
-    return true;
+    return pending.length === 0;
+  }
+
+  #remove<T>(waiter: Pending<T>): boolean {
+    const index = (this.#pending as unknown[]).indexOf(waiter);
+    if (index >= 0) this.#pending.splice(index, 1);
+    return index >= 0;
   }
 }
 

@@ -61,6 +61,7 @@ export function mapFile(fd: number, options: MapOptions): MappedRegion {
     byteLength: length,
     offset: before,
     readOnly: access === "read",
+    shared: access !== "copy-on-write",
   };
 }
 
@@ -68,7 +69,7 @@ export function mapFile(fd: number, options: MapOptions): MappedRegion {
 export function mapAnonymous(length: number): MappedRegion {
   checkLength(length);
   const flags = abi.MAP_SHARED | abi.MAP_ANONYMOUS;
-  return { pointer: mapMemory(length, READ_WRITE, flags, -1, 0), byteLength: length };
+  return { pointer: mapMemory(length, READ_WRITE, flags, -1, 0), byteLength: length, anonymous: true };
 }
 
 /**

@@ -15,6 +15,10 @@ export interface MappedRegion {
   span?: number | undefined;
   /** Whether writing would end the process with SIGSEGV; false when left out. */
   readOnly?: boolean | undefined;
+  /** Whether what is written is seen by all who map the same; true when left out. */
+  shared?: boolean | undefined;
+  /** Whether there is no object behind it that others could map too; false when left out. */
+  anonymous?: boolean | undefined;
   /** Unmaps all of it, `shmdt` for instance; `munmap` when left out. Must not throw. */
   unmap?: ((pointer: Deno.PointerObject) => void) | undefined;
 }
@@ -35,17 +39,24 @@ export class Region {
   /** Bytes between `pointer` and the buffer's first. */
   readonly offset: number;
   readonly readOnly: boolean;
+  readonly shared: boolean;
+  readonly anonymous: boolean;
   readonly #span: number;
   readonly #unmap: (pointer: Deno.PointerObject) => void;
   #pins = 0;
-  /** Zero pages of this object's own are there, for the pins that were held at `close`. */
-  #zeroed = false;
+  /** What is to be done when nobody holds a pin any more. */
+  #unpinned: (() => void) | undefined;
 
   /** Unmaps the region if it cannot be taken over. */
-  constructor({ pointer, byteLength, offset = 0, span, readOnly = false, unmap }: MappedRegion) {
+  constructor(region: MappedRegion) {
+    const { pointer, byteLength, offset = 0, span, readOnly = false, shared = true, anonymous = false } =
+      region;
+    const { unmap } = region;
     this.pointer = pointer;
     this.offset = offset;
     this.readOnly = readOnly;
+    this.shared = shared;
+    this.anonymous = anonymous;
     this.#span = span ?? Math.ceil((offset + byteLength) / pageSize()) * pageSize();
     this.#unmap = unmap ?? ((start) => void libc.munmap(start, BigInt(this.#span)));
     try {
@@ -66,27 +77,41 @@ export class Region {
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
-        if (--this.#pins === 0 && this.#zeroed) libc.munmap(this.pointer, BigInt(this.#span));
+        if (--this.#pins === 0) this.#unpinned?.();
       },
     };
   }
 
-  /** Empties every view and unmaps; to be called once. */
+  /**
+   * Empties every view and, once nobody holds a pin, unmaps: until then the first `kept` bytes are what they were, as
+   * far as whole pages go, and the rest, which may be gone from the file, is zero pages.
+   */
+  leave(kept: number): void {
+    if (this.#pins === 0) return this.close();
+    // What was transferred away is somebody's view still.
+    const transferred = this.buffer.detached;
+    if (!transferred) transfer.call(this.buffer, 0);
+    this.#zero(Math.ceil((this.offset + kept) / pageSize()) * pageSize());
+    this.#unpinned = () => transferred ? this.close() : this.#unmap(this.pointer);
+  }
+
+  /** Empties every view and unmaps, or puts zero pages there while somebody holds a pin; to be called once. */
   close(): void {
     const transferred = this.buffer.detached;
     if (!transferred) transfer.call(this.buffer, 0);
     if (!transferred && this.#pins === 0) return this.#unmap(this.pointer);
-    const flags = abi.MAP_PRIVATE | abi.MAP_ANONYMOUS | abi.MAP_NORESERVE | abi.MAP_FIXED;
     // If even this fails the region stays as it is: a leak, but nobody's crash.
-    const pages = libc.mmap(
-      this.pointer,
-      BigInt(this.#span),
-      abi.PROT_READ | abi.PROT_WRITE,
-      flags,
-      -1,
-      0n,
-    );
-    this.#zeroed = !transferred && !failed(pages);
+    if (!this.#zero(0) || transferred) return;
+    this.#unpinned = () => void libc.munmap(this.pointer, BigInt(this.#span));
+  }
+
+  /** Puts zero pages of this process's own in the place of those from byte `from` of the region on. */
+  #zero(from: number): boolean {
+    if (from >= this.#span) return true;
+    const flags = abi.MAP_PRIVATE | abi.MAP_ANONYMOUS | abi.MAP_NORESERVE | abi.MAP_FIXED;
+    const access = abi.PROT_READ | abi.PROT_WRITE;
+    const start = Deno.UnsafePointer.offset(this.pointer, from);
+    return !failed(libc.mmap(start, BigInt(this.#span - from), access, flags, -1, 0n));
   }
 }
 

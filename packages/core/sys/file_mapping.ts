@@ -119,8 +119,11 @@ export class FileMapping extends Mapping {
   /** Unmaps as `Mapping.close` does, and closes the descriptor. System calls: `munmap`, `close`. */
   override close(): void {
     if (this.closed) return;
-    super.close();
-    this.#file.close();
+    try {
+      super.close();
+    } finally {
+      this.#file.close();
+    }
   }
 
   /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ClosedError } from "../errors.ts";
+import { ClosedError, NotSupportedError } from "../errors.ts";
 import { mapAnonymous, mapFile, type MapOptions } from "./_map.ts";
 import { type MappedRegion, pageSize, Region } from "./_region.ts";
 import type { OwnedFd } from "./fd.ts";
@@ -47,6 +47,8 @@ export interface Pages {
 export class Mapping implements Disposable {
   /** Whether writing into the memory would end the process with SIGSEGV. */
   readonly readOnly: boolean;
+  /** Whether what is written is seen by all who map the same: with `"copy-on-write"` it is this mapping's own. */
+  readonly shared: boolean;
   #region: Region;
   #closed = false;
   readonly #closing = new Set<() => void>();
@@ -61,12 +63,14 @@ export class Mapping implements Disposable {
   constructor(region: MappedRegion) {
     this.#region = new Region(region);
     this.readOnly = this.#region.readOnly;
+    this.shared = this.#region.shared;
   }
 
   /**
    * Maps a part of an open file, whose size is checked first: beyond the end, touching memory ends the process.
    *
-   * The descriptor may be closed afterwards. System calls: `fstat`, `mmap`.
+   * The descriptor may be closed afterwards; so there is no `openFile`, as {@linkcode FileMapping} has it, and no
+   * lock of `@ipc/sync` in the memory. System calls: `fstat`, `mmap`.
    *
    * @throws {RangeError} if the part is not inside the file.
    * @throws {PermissionError} if the file was not opened for this access.
@@ -158,6 +162,7 @@ export class Mapping implements Disposable {
    * Keeps the memory from being unmapped while a call that runs on another thread uses it.
    *
    * `close` in the meantime detaches the buffer at once; the addresses stay valid until the last pin is disposed of.
+   * So they do, with the same memory, where a subclass puts other memory in its place.
    *
    * @throws {ClosedError} after `close`.
    */
@@ -168,7 +173,9 @@ export class Mapping implements Disposable {
 
   /**
    * Calls `done` once when the mapping is about to be closed, while the memory is still there; returns what takes
-   * that back. For what lives in the memory: locks are given back, waits ended. `done` must not throw.
+   * that back. For what lives in the memory: locks are given back, waits ended.
+   *
+   * What `done` throws `close` throws in the end, after everything else was done.
    *
    * @throws {ClosedError} after `close`.
    */
@@ -184,12 +191,17 @@ export class Mapping implements Disposable {
    *
    * `undefined`: there is none, and the memory is this thread's alone.
    *
+   * @throws {NotSupportedError} if there is one, but the mapping has kept nothing to open it by: it was made by
+   *   {@linkcode Mapping.map}.
    * @throws {PermissionError} if it may not be opened for writing.
    * @throws {ClosedError} after `close`.
    */
   openFile(): OwnedFd | undefined {
     this.#checkOpen();
-    return undefined;
+    if (this.#region.anonymous) return undefined;
+    throw new NotSupportedError("Cannot open what is behind a mapping: it has kept no descriptor of it", {
+      hint: "map it by what keeps one: MappedFile, Memfd or SharedMemory, and FileMapping in core",
+    });
   }
 
   /** Empties every view and unmaps; calling it again does nothing. System calls: `munmap`, or `mmap` where in use. */
@@ -197,10 +209,18 @@ export class Mapping implements Disposable {
     if (this.#closed) return;
     const closing = [...this.#closing];
     this.#closing.clear();
-    for (const done of closing) done();
+    const errors: unknown[] = [];
+    for (const done of closing) {
+      try {
+        done();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
     if (this.#closed) return;
     this.#closed = true;
     this.#region.close();
+    if (errors.length > 0) throw errors[0];
   }
 
   /** The same as {@linkcode Mapping.close}. */
@@ -227,7 +247,7 @@ export class Mapping implements Disposable {
     }
     const last = this.#region;
     this.#region = next;
-    last.close();
+    last.leave(next.bytes.byteLength);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
-import { ClosedError, IpcError, LimitError, PermissionError } from "../errors.ts";
+import { ClosedError, IpcError, LimitError, NotSupportedError, PermissionError } from "../errors.ts";
 import { everyFault, leakCheck, resources, trackLeaks, withFault } from "../testing/mod.ts";
 import { runChild, scaled } from "../testdata/child.ts";
 import { libc } from "./_libc.ts";
@@ -360,4 +360,27 @@ Deno.test("Mapping: who lives in it hears of its end while the memory is still t
   mapping.close();
   assertEquals(seen, [64]);
   assertThrows(() => mapping.onClose(() => {}), ClosedError);
+});
+
+Deno.test("Mapping: one who fails to end with it keeps nobody else from ending, nor the memory mapped", () => {
+  const mapping = Mapping.anonymous(64);
+  const seen: string[] = [];
+  for (const name of ["one", "two"]) {
+    mapping.onClose(() => {
+      seen.push(name);
+      throw new Error(name);
+    });
+  }
+  assertThrows(() => mapping.close(), Error, "one");
+  assertEquals([seen, mapping.closed, mapping.byteLength], [["one", "two"], true, 0]);
+});
+
+Deno.test("Mapping.openFile: nothing behind memory without a name; behind others it has to be known", () => {
+  using anonymous = Mapping.anonymous(64);
+  assertEquals([anonymous.openFile(), anonymous.shared], [undefined, true]);
+  using file = new File(4096);
+  using mapping = Mapping.map(file.fd);
+  assertThrows(() => mapping.openFile(), NotSupportedError, "kept no descriptor");
+  using copy = Mapping.map(file.fd, { access: "copy-on-write" });
+  assertEquals([mapping.shared, copy.shared], [true, false]);
 });

@@ -19,6 +19,8 @@ export interface Layout<Value = unknown, Place = unknown> {
   read(data: DataView, at: number): Value;
   /** Writes the whole; `name` is what errors call it. */
   write(data: DataView, at: number, value: Value, name: string): void;
+  /** Writes what `write` has put somewhere else, which so is known to fit; absent where reading and writing it does. */
+  copy?(from: DataView, fromAt: number, to: DataView, toAt: number): void;
   /** What stands for the field in a view of its struct; `at` is the field's offset there, `index` its number. */
   property(at: number, name: string, index: number): PropertyDescriptor;
   /** What stands for it as an element of an array; `undefined`: a plain value does. */
@@ -88,6 +90,12 @@ export function placeType<Value, Place>(layout: Layout<Value, Place>): PlaceType
     inPlace: true as const,
     [LAYOUT]: layout,
   });
+}
+
+/** Writes into a field what one of the same type has elsewhere. */
+export function copyField(layout: Layout, from: DataView, fromAt: number, to: DataView, toAt: number): void {
+  if (layout.copy !== undefined) layout.copy(from, fromAt, to, toAt);
+  else layout.write(to, toAt, layout.read(from, fromAt), layout.name);
 }
 
 /** Throws unless `count` can be that of bytes or elements. */

@@ -105,6 +105,11 @@ export function bytesOf(data: DataView, at: number, length: number): Uint8Array 
   return new Uint8Array(data.buffer, data.byteOffset + at, length);
 }
 
+/** Copies the bytes of a field that has no atomics. */
+export function copyBytes(from: DataView, fromAt: number, to: DataView, toAt: number, length: number): void {
+  bytesOf(to, toAt, length).set(bytesOf(from, fromAt, length));
+}
+
 /** Finds the memory for a struct, and where it begins there. */
 export function locate(
   source: MemorySource,

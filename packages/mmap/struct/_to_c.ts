@@ -7,9 +7,13 @@ import type { StructLayout } from "./struct.ts";
 const WORDS = new Set(
   ("auto break case char const continue default do double else enum extern float for goto if inline int long " +
     "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while " +
-    "asm typeof bool true false alignas alignof constexpr nullptr static_assert thread_local typeof_unqual offsetof")
+    "asm typeof bool true false alignas alignof constexpr nullptr static_assert thread_local typeof_unqual offsetof " +
+    // Macros: of the headers that a declaration includes, and of compilers unless told `-std=c11`.
+    "NULL unix linux i386")
     .split(" "),
 );
+/** Macros of <stdint.h>. */
+const LIMITS = /^(U?INT(_LEAST|_FAST)?(\d+|PTR|MAX)|PTRDIFF|SIG_ATOMIC|SIZE|WCHAR|WINT)_(MIN|MAX)$/;
 
 /** Declares a struct and those in it. */
 export function declareStruct(layout: StructLayout, name: string = layout.ownName ?? "data"): string {
@@ -77,6 +81,6 @@ function one(
 }
 
 function checkName(name: string): void {
-  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !WORDS.has(name)) return;
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !WORDS.has(name) && !LIMITS.test(name)) return;
   throw new TypeError(`Cannot declare "${name}" in C: it is no name there`);
 }

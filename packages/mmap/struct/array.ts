@@ -1,7 +1,16 @@
 /** Many of the same, one after another. */
 
-import { checkCount, type FieldType, LAYOUT, type Layout, type PlaceType, placeType } from "./_field.ts";
-import { checkWritable, type Memory, placeProperty } from "./_memory.ts";
+import {
+  checkCount,
+  copyField,
+  type FieldType,
+  LAYOUT,
+  type Layout,
+  type PlaceType,
+  placeType,
+  shown,
+} from "./_field.ts";
+import { checkWritable, copyBytes, type Memory, placeProperty } from "./_memory.ts";
 import type { NumberType } from "./numbers.ts";
 
 /**
@@ -180,12 +189,22 @@ export function array<Value, Place>(
     place,
     read: (data, at) => Array.from({ length }, (_, index) => element.read(data, at + index * size)),
     write(data, at, values, name) {
-      if (values?.length !== length) {
-        throw new RangeError(`Cannot write ${name}: it has ${length} elements, and not ${values?.length}`);
+      // A string has a length and elements too.
+      if (typeof values !== "object" || typeof values?.length !== "number") {
+        throw new TypeError(`Cannot write ${name}: it is an array, and not ${shown(values)}`);
+      }
+      if (values.length !== length) {
+        throw new RangeError(`Cannot write ${name}: it has ${length} elements, and not ${values.length}`);
       }
       checkWritable(data);
       for (let index = 0; index < length; index++) {
         element.write(data, at + index * size, values[index]!, name);
+      }
+    },
+    copy(from, fromAt, to, toAt) {
+      if ("typed" in type) return copyBytes(from, fromAt, to, toAt, size * length);
+      for (let index = 0; index < length; index++) {
+        copyField(element, from, fromAt + index * size, to, toAt + index * size);
       }
     },
     property: (at, name, index) => placeProperty({ place }, at, name, index),

@@ -167,7 +167,8 @@ export class AtomicWord extends Atomic<number> {
    * @throws {TimeoutError} if it was `expected` for `timeout` milliseconds.
    * @throws {RangeError} if `expected` does not fit, or `timeout` is negative.
    * @throws {ClosedError} if the mapping is closed meanwhile.
-   * @throws {TypeError} if it is in no mapping, or that was closed before.
+   * @throws {TypeError} if it is in no mapping, or that was closed before; or, within a second, if the mapping's size
+   *   is changed meanwhile: look at the value through a new view.
    */
   async wait(expected: number, options: WaitOptions = {}): Promise<number> {
     const { mapping, line } = this.#line(expected);

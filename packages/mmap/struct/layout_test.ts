@@ -163,7 +163,9 @@ Deno.test("toC() names nested structs, gaps, and the fingerprint", () => {
   assertStringIncludes(code, "  struct inner one;\n  struct outer_two two;\n");
   assertStringIncludes(code, "  uint8_t gap_3[13];\n  uint32_t far;\n  struct inner many[2];\n");
   assertEquals(code.split("struct inner {").length, 2);
-  assertThrows(() => struct({ int: u8 }).toC(), TypeError, 'Cannot declare "int" in C');
+  for (const name of ["int", "unix", "NULL", "INT8_MAX", "UINT_FAST16_MAX", "SIZE_MAX"]) {
+    assertThrows(() => struct({ [name]: u8 }).toC(), TypeError, `Cannot declare "${name}" in C`);
+  }
   assertThrows(() => Outer.toC("two words"), TypeError, 'Cannot declare "two words" in C');
 });
 

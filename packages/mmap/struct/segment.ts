@@ -94,11 +94,17 @@ export class Segment<Own extends Fields> {
   readonly generation: number;
   readonly #header: View<typeof Header>;
 
-  private constructor(header: View<typeof Header>, mapping: Mapping, type: StructType<Own>, offset: number) {
+  private constructor(
+    header: View<typeof Header>,
+    mapping: Mapping,
+    type: StructType<Own>,
+    offset: number,
+    generation: number,
+  ) {
     this.#header = header;
     this.offset = offset;
     this.creator = decodeIdentity(header.creator);
-    this.generation = header.generation.load();
+    this.generation = generation;
     this.view = type.at(mapping, offset);
   }
 
@@ -162,7 +168,7 @@ export class Segment<Own extends Fields> {
     mapping.bytes.fill(0, offset + LINE + description.length, offset + start);
     mapping.bytes.set(whole, offset + start);
     header.magic.store(MAGIC);
-    return new Segment(header, mapping, type, offset + start);
+    return new Segment(header, mapping, type, offset + start, generation);
   }
 
   /**
@@ -181,6 +187,8 @@ export class Segment<Own extends Fields> {
   ): Segment<Own> {
     checkOffset(mapping, offset, LINE, "attach");
     const header = Header.at(mapping, offset);
+    // First of all: what is read after it is of this generation, if it still is the current one in the end.
+    const generation = header.generation.load();
     const magic = header.magic.load();
     const what = `Cannot attach the segment at byte ${offset}`;
     if (magic === 0 || magic === BUSY) throw new NotFoundError(`${what}: nobody has made one there yet`);
@@ -204,7 +212,7 @@ export class Segment<Own extends Fields> {
     if (size !== BigInt(type.byteLength)) {
       throw new UntrustedError(`${what}: its header gives it ${size} bytes, its layout ${type.byteLength}`);
     }
-    const segment = new Segment(header, mapping, type, offset + start);
+    const segment = new Segment(header, mapping, type, offset + start, generation);
     if (!segment.current) throw new NotFoundError(`${what}: it is just being replaced`);
     return segment;
   }

@@ -284,3 +284,19 @@ Deno.test("a maker that died over it leaves nothing that is found, and can be re
   Segment.create(mapping, State, { replace: true });
   assert(Segment.attach(mapping, State).current);
 });
+
+Deno.test("a segment that is replaced while it is attached is not taken for the one before", () => {
+  const One = struct({ x: f64 });
+  const Other = struct({ y: u32, z: u32 });
+  using mapping = Mapping.anonymous(4096);
+  Segment.create(mapping, One);
+  const late = Object.create(One, {
+    fingerprint: {
+      get() {
+        Segment.create(mapping, Other, { replace: true });
+        return One.fingerprint;
+      },
+    },
+  }) as typeof One;
+  assertThrows(() => Segment.attach(mapping, late), NotFoundError, "just being replaced");
+});

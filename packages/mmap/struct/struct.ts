@@ -3,6 +3,7 @@
 import { describe, fingerprint } from "./_description.ts";
 import {
   alignUp,
+  copyField,
   type FieldType,
   LAYOUT,
   type Layout,
@@ -239,6 +240,11 @@ export function struct<const Own extends Fields>(fields: Own, options: StructOpt
       const values = value as Readonly<Record<string, unknown>>;
       for (const { name, at: offset, layout } of members) layout.write(data, at + offset, values[name], name);
     },
+    copy(from, fromAt, to, toAt) {
+      for (const { at: offset, layout } of members) {
+        copyField(layout, from, fromAt + offset, to, toAt + offset);
+      }
+    },
     property: (at, field, index) => placeProperty({ place }, at, field, index),
     declare: (field, declarations, outer) =>
       `struct ${declarations.tag(layout, `${outer}_${bare(field)}`)} ${field}`,
@@ -250,13 +256,8 @@ export function struct<const Own extends Fields>(fields: Own, options: StructOpt
     },
   };
   const find = (memory: MemorySource, offset = 0) => locate(memory, offset, layout, sizeOf);
-  // What is written is written here first, to see whether all fits.
+  // What is written is written here first, to see whether all fits; the value is read once.
   let scratch: DataView | undefined;
-  const fresh = () => {
-    const view = new DataView(new ArrayBuffer(byteLength));
-    if (byteLength <= MOST_KEPT) scratch = view;
-    return view;
-  };
   let description: string | undefined;
   let hash: bigint | undefined;
   return Object.freeze({
@@ -283,8 +284,12 @@ export function struct<const Own extends Fields>(fields: Own, options: StructOpt
       const { memory: { data }, at } = find(memory, offset);
       checkWritable(data);
       bytesOf(data, at, byteLength);
-      layout.write(scratch ?? fresh(), 0, value, name);
-      layout.write(data, at, value, name);
+      const checked = scratch ?? new DataView(new ArrayBuffer(byteLength));
+      // Reading the value may run code that writes another.
+      scratch = undefined;
+      layout.write(checked, 0, value, name);
+      copyField(layout, checked, 0, data, at);
+      if (byteLength <= MOST_KEPT) scratch = checked;
     },
     toC: (tag?: string) => declareStruct(layout, tag),
   });

@@ -2,7 +2,7 @@
 
 import { DecodeError } from "@ipc/core";
 import { alignUp, checkCount, type Layout, shown, type ValueType, valueType } from "./_field.ts";
-import { bytesOf, checkWritable, dataOf, placeOf, type StructView } from "./_memory.ts";
+import { bytesOf, checkWritable, copyBytes, dataOf, placeOf, type StructView } from "./_memory.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -13,10 +13,11 @@ type Differences<Value> = Pick<
 >;
 
 function type<Value>(differences: Differences<Value>): ValueType<Value> {
-  const { name, read, write } = differences;
+  const { name, byteLength, read, write } = differences;
   return valueType<Value>({
     ...differences,
     atomic: false,
+    copy: (from, fromAt, to, toAt) => copyBytes(from, fromAt, to, toAt, byteLength),
     property: (at, field): PropertyDescriptor & ThisType<StructView> => ({
       get() {
         return read(dataOf(this), placeOf(this) + at);

@@ -284,3 +284,39 @@ Deno.test("structs in memory of the runtime's own take no permission", async () 
     console.log(JSON.stringify(Row.read(row)));`;
   assertEquals(await answer(source, { flags: [] }), { cells: [0, 2, 0], hits: 5 });
 });
+
+Deno.test("a value is read once: one that changes meanwhile is written as it was first, or not at all", () => {
+  const Inner = struct({ n: atomic.u32, text: utf8(3) });
+  const Pair = struct({ a: u8, b: u8, list: array(u8, 3), inners: array(Inner, 2) });
+  const memory = new ArrayBuffer(Pair.byteLength);
+  let reads = 0;
+  const rest = { list: [1, 2, 3], inners: [{ n: 1, text: "abc" }, { n: 2, text: "" }] };
+  Pair.write(memory, 0, {
+    a: 7,
+    get b() {
+      return reads++ === 0 ? 1 : 300;
+    },
+    ...rest,
+  });
+  assertEquals([reads, Pair.read(memory)], [1, { a: 7, b: 1, ...rest }]);
+  // Reading one value writes another of the same struct.
+  const other = new ArrayBuffer(Pair.byteLength);
+  Pair.write(memory, 0, {
+    a: 8,
+    get b() {
+      Pair.write(other, 0, { a: 99, b: 99, ...rest, list: [9, 9, 9] });
+      return 2;
+    },
+    ...rest,
+  });
+  assertEquals([Pair.read(memory), Pair.read(other).a], [{ a: 8, b: 2, ...rest }, 99]);
+});
+
+Deno.test("what is no array is refused where there is to be one, as what is no number is", () => {
+  const Lists = struct({ texts: array(utf8(4), 3) });
+  const memory = new ArrayBuffer(Lists.byteLength);
+  for (const texts of [undefined, null, "abc", 3, { a: 1 }] as never[]) {
+    assertThrows(() => Lists.write(memory, 0, { texts }), TypeError, "Cannot write texts: it is an array");
+  }
+  assertThrows(() => Lists.write(memory, 0, { texts: ["a"] }), RangeError, "it has 3 elements, and not 1");
+});

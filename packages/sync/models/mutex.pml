@@ -14,8 +14,8 @@
  */
 
 #define TOKENS 3      /* 1 to 3; 0 is nobody */
-#define PROCESSES 2   /* at once */
-#define LIVES 2       /* of each */
+#define PROCESSES 3   /* at once */
+#define DEATHS 2      /* of all of them; whoever dies begins again, as a newcomer */
 #define ROUNDS 1      /* of locking, in a life */
 #define WAITERS 8
 #define CLAIMED 7     /* an owner without a name, in the broken variant only */
@@ -23,24 +23,29 @@
 byte word = 0;
 bool alive[TOKENS + 1];
 
-/* Of the proof: how many hold the lock, and how many deaths while holding have not been told. */
+/* Of the proof: how many hold the lock, how many deaths while holding have not been told, and how many there were. */
 byte holders = 0;
 byte untold = 0;
+byte deaths = 0;
 /* For whom a futex is slept on: bit by bit. Waking is clearing it. */
 bool asleep[PROCESSES];
 
-inline wakeAll() {
+/* The kernel wakes one of those who sleep, if there is one. */
+inline wakeOne() {
   wakeIndex = 0;
   do
-  :: wakeIndex < PROCESSES -> asleep[wakeIndex] = false; wakeIndex++
-  :: else -> break
-  od
+  :: wakeIndex < PROCESSES && !asleep[wakeIndex] -> wakeIndex++
+  :: wakeIndex < PROCESSES && asleep[wakeIndex] -> break
+  :: wakeIndex < PROCESSES && asleep[wakeIndex] -> wakeIndex++
+  :: wakeIndex == PROCESSES -> break
+  od;
+  if :: wakeIndex < PROCESSES -> asleep[wakeIndex] = false :: else fi
 }
 
 /* A death: the kernel drops the bytes, that of the own token and one that is held for a take-over. */
 #define DIE \
   atomic { \
-    lives < LIVES -> \
+    deaths < DEATHS -> deaths++; \
     alive[own] = false; \
     if :: taking != 0 -> alive[taking] = false; taking = 0 :: else fi; \
     if :: holding -> holders--; holding = false; untold++ :: else fi; \
@@ -51,12 +56,11 @@ inline wakeAll() {
 #define STEP(body) if :: body :: DIE fi
 
 proctype Process(byte id) {
-  byte own = 0, seen = 0, taking = 0, lives = 0, rounds = 0, contended = 0;
+  byte own = 0, seen = 0, taking = 0, rounds = 0, contended = 0;
   byte wakeIndex = 0;
   bool holding = false, told = false;
 
 dead:
-  lives++;
   rounds = 0;
   asleep[id] = false;
 
@@ -176,7 +180,7 @@ critical:
   :: DIE
   fi;
   if
-  :: seen == 1 -> seen = 0; STEP(atomic { wakeAll() })
+  :: seen == 1 -> seen = 0; STEP(atomic { wakeOne() })
   :: else
   fi;
 
