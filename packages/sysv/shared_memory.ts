@@ -317,10 +317,13 @@ export class SharedMemory extends Mapping {
    */
   override close(): void {
     if (this.closed) return;
-    super.close();
-    // It fails only where somebody else has removed it, or was given it: then it is theirs.
-    if (this.#removeOnClose) memoryKind.control(this.id, constants.IPC_RMID, null);
-    removeSideFile(this.id);
+    try {
+      super.close();
+    } finally {
+      // It fails only where somebody else has removed it, or was given it: then it is theirs.
+      if (this.#removeOnClose) memoryKind.control(this.id, constants.IPC_RMID, null);
+      removeSideFile(this.id);
+    }
   }
 
   /** The same as {@linkcode SharedMemory.close}. */
