@@ -22,7 +22,7 @@ class Terminal implements AsyncDisposable {
       "-x",
       "100",
       "-y",
-      "50",
+      "80",
       `exec env PATH=${dir}:$PATH PS1= sh`,
     );
   }
@@ -81,7 +81,7 @@ Deno.test({
     await using terminal = new Terminal(dir.path);
     Deno.writeFileSync(`${dir.path}/film`, new Uint8Array(8_000_000));
     terminal.type(`clear; ipc demo ${dir.path}/film; echo en''d`, "Enter");
-    await until(() => /\d\/\d [\w-]+ {2}(starting|64 bytes|as much|━)/.test(terminal.screen()));
+    await until(() => /\d+\/\d+ [\w-]+ {2}(starting|64 bytes|as much|━)/.test(terminal.screen()));
     await until(() => terminal.screen().includes("end"));
     const screen = terminal.screen();
     assertMatch(screen, /✓ \d+ mechanisms, every byte checked/);
