@@ -27,14 +27,17 @@ export class MessageBuffer {
   /** The header in halves of its words: quicker to write than through a DataView. */
   readonly #header = new Uint32Array(this.#memory.bytes.buffer);
 
-  /** Makes room for a message of `size` bytes with `controlSize` bytes of control messages. */
+  /**
+   * Makes room for a message of `size` bytes with `controlSize` bytes of control messages; where that is none, nothing
+   * is told of the sender either.
+   */
   constructor(size: number, controlSize: number = CREDENTIALS_ONLY) {
     this.data = new Uint8Array(new ArrayBuffer(size));
     this.control = new DataView(new ArrayBuffer(controlSize));
     this.#iovec.setBigUint64(iovec.iov_base, addressOf(this.data), true);
     this.#iovec.setBigUint64(iovec.iov_len, BigInt(size), true);
     const header = new DataView(this.#header.buffer);
-    header.setBigUint64(msghdr.msg_name, addressOf(this.#name), true);
+    if (controlSize > 0) header.setBigUint64(msghdr.msg_name, addressOf(this.#name), true);
     header.setBigUint64(msghdr.msg_iov, addressOf(this.#iovec), true);
     header.setBigUint64(msghdr.msg_iovlen, 1n, true);
     header.setBigUint64(msghdr.msg_control, addressOf(this.control), true);
@@ -92,6 +95,14 @@ export class MessageBuffer {
     return takeRights(this.control, this.controlLength);
   }
 
+  /**
+   * Whether anybody sent what came, where the socket was told to ask who: what has a length of 0 is the end otherwise.
+   * Where there is no room for the answer, that it was cut off says enough.
+   */
+  get hasSender(): boolean {
+    return this.controlLength > 0 || this.cut;
+  }
+
   /** Whether more control messages came than there was room for. */
   get cut(): boolean {
     return (this.flags & MSG_CTRUNC) !== 0;
@@ -112,10 +123,17 @@ export function addressOf(memory: ArrayBufferView<ArrayBuffer>): bigint {
 
 const address = new BigUint64Array(new ArrayBuffer(8));
 
+let bare: MessageBuffer | undefined;
 let shared: MessageBuffer | undefined;
 let withHandles: MessageBuffer | undefined;
 
-/** A buffer for messages of up to `size` bytes; what came in it is copied out before anything else runs. */
+/** A buffer for messages of up to `size` bytes alone; what came in it is copied out before anything else runs. */
+export function bareBuffer(size: number): MessageBuffer {
+  if (bare === undefined || bare.data.byteLength < size) bare = new MessageBuffer(size, 0);
+  return bare;
+}
+
+/** The same with room for who sent the message. */
 export function messageBuffer(size: number): MessageBuffer {
   if (shared === undefined || shared.data.byteLength < size) shared = new MessageBuffer(size);
   return shared;

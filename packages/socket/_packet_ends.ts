@@ -15,7 +15,8 @@ import { libc, onView } from "./_libc.ts";
 import { closeAll } from "./_control_message.ts";
 import type { Attachment } from "./_attachment.ts";
 import { handlesCut } from "./_handle_descriptor.ts";
-import { handleBuffer, type MessageBuffer, messageBuffer } from "./_message_buffer.ts";
+import { Handout } from "./_handout.ts";
+import { bareBuffer, handleBuffer, type MessageBuffer, messageBuffer } from "./_message_buffer.ts";
 import { sendMessage } from "./_send_message.ts";
 import type { Credentials } from "./peer.ts";
 
@@ -53,6 +54,7 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
   readonly #descriptor: Descriptor;
   readonly #options: PacketSourceOptions<M>;
   readonly #room: number;
+  readonly #handout = new Handout();
   #ended = false;
   #dropped = 0;
   /** What came behind messages of a batch; it is told next. */
@@ -75,7 +77,7 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
   }
 
   take(): Bytes | undefined {
-    return this.#take(MSG_DONTWAIT);
+    return this.#take(MSG_DONTWAIT, this.#plainBuffer());
   }
 
   takeMany(max: number = MOST_AT_ONCE): Bytes[] | undefined {
@@ -98,7 +100,7 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
 
   takeSync(): Bytes | undefined {
     while (true) {
-      const message = this.#take(0);
+      const message = this.#take(0, this.#plainBuffer());
       if (message !== undefined || this.#ended) return message;
       this.block(undefined);
     }
@@ -106,17 +108,18 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
 
   /** Takes a message with what the kernel tells of it; `undefined`: nothing now, or the end. */
   takeMessage(): M | undefined {
-    const data = this.#take(MSG_DONTWAIT);
-    return data && this.#options.describe(data, messageBuffer(this.#room));
+    const buffer = messageBuffer(this.#room);
+    const data = this.#take(MSG_DONTWAIT, buffer);
+    return data && this.#options.describe(data, buffer);
   }
 
   /** Takes a message with the descriptors that came with it. */
   takeWithHandles(): (M & { handles: OwnedFd[] }) | undefined {
     const handles: OwnedFd[] = [];
     try {
-      const data = this.#take(MSG_DONTWAIT, handles);
-      if (data === undefined) return undefined;
       const buffer = handleBuffer(this.#room);
+      const data = this.#take(MSG_DONTWAIT, buffer, handles);
+      if (data === undefined) return undefined;
       if (buffer.cut) throw handlesCut();
       return { ...this.#options.describe(data, buffer), handles };
     } catch (error) {
@@ -154,11 +157,15 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
     this.#descriptor.close();
   }
 
+  /** For what is told to nobody there is no room: the kernel need not put it together. */
+  #plainBuffer(): MessageBuffer {
+    return this.#options.admit === undefined ? bareBuffer(this.#room) : messageBuffer(this.#room);
+  }
+
   /** Descriptors that come with it go into `handles`, where that is told; otherwise the kernel drops them. */
-  #take(flags: number, handles?: OwnedFd[]): Bytes | undefined {
+  #take(flags: number, buffer: MessageBuffer, handles?: OwnedFd[]): Bytes | undefined {
     this.#throwFailure();
     for (let dropped = 0; !this.#ended && dropped < MOST_DROPPED; dropped++) {
-      const buffer = handles === undefined ? messageBuffer(this.#room) : handleBuffer(this.#room);
       const length = this.#receive(buffer, flags);
       if (length === undefined) return undefined;
       handles?.push(...buffer.takeHandles());
@@ -168,7 +175,7 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
       }
       if (this.#admits(buffer)) {
         this.#checkLength(length, buffer);
-        return buffer.data.slice(0, length);
+        return this.#handout.copy(buffer.data, length);
       }
       this.#dropped++;
       if (handles !== undefined) closeAll(handles.splice(0));
@@ -199,9 +206,9 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
     throw error;
   }
 
-  /** An empty message has credentials with it, the end has none. */
-  #isEnd(length: number, { controlLength }: MessageBuffer): boolean {
-    return length === 0 && this.#options.connected && controlLength === 0;
+  /** An empty message has a sender, the end has none. */
+  #isEnd(length: number, buffer: MessageBuffer): boolean {
+    return length === 0 && this.#options.connected && !buffer.hasSender;
   }
 
   #checkLength(length: number, { data }: MessageBuffer): void {
@@ -245,6 +252,19 @@ export class PacketSink implements Sink {
 
   put(message: Uint8Array, meta?: unknown): boolean {
     return this.#send(message, meta as Destination | Parcel | undefined, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+
+  putMany(messages: readonly Uint8Array[], from: number): number {
+    let next = from;
+    try {
+      while (next < messages.length && this.#send(messages[next]!, undefined, MSG_DONTWAIT | MSG_NOSIGNAL)) {
+        next++;
+      }
+    } catch (error) {
+      // What stands before it has left; it throws again when it is the first.
+      if (next === from) throw error;
+    }
+    return next;
   }
 
   putSync(message: Uint8Array, meta?: unknown): void {
