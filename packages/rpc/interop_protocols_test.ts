@@ -33,7 +33,6 @@ Deno.test("an MCP client from npm drives our server over standard input and outp
     add: [{ type: "text", text: "3" }],
     slowly: [{ type: "text", text: "7" }],
   });
-  // It no longer hears of progress when it has read the answer, which comes right behind.
   assertEquals((progress as number[])[0], 1);
   const { code, message } = missing as { code: number; message: string };
   assertEquals(code, -32602);

@@ -37,6 +37,8 @@ await serve<Api>(stdioChannel({ framing: lines() }), {
     for (let progress = 1; progress <= 3; progress++) {
       const progressToken = _meta?.progressToken;
       await this.peer.notify("notifications/progress", { progressToken, progress, total: 3 });
+      // The client forgets what it was to be told of as soon as it has read the answer.
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
     return text(String(a + b));
   },
