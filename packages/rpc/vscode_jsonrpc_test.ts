@@ -4,45 +4,21 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { contentLength } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { spawnWithChannel } from "@ipc/pipe";
-import { has } from "../core/testdata/child.ts";
 import { client, type RpcContext, RpcError, RpcPeer, serve } from "./mod.ts";
+import { install } from "./testdata/npm.ts";
 import { forever } from "./testdata/waiting.ts";
 
 leakCheck();
 
-const PACKAGE = "vscode-jsonrpc@10.0.0";
+const installed = await install("vscode-jsonrpc@10.0.0");
+const ignore = installed === undefined;
 
-/** Where the library is, once npm has put it there; undefined where it cannot be had. */
-async function install(): Promise<string | undefined> {
-  if (!has("node") || !has("npm")) return undefined;
-  const folder = await Deno.makeTempDir();
-  try {
-    const { success } = await new Deno.Command("npm", {
-      args: ["install", "--prefix", folder, "--no-audit", "--no-fund", "--prefer-offline", PACKAGE],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      signal: AbortSignal.timeout(60_000),
-    }).output();
-    if (success) return folder;
-  } catch {
-    // It took too long.
-  }
-  await Deno.remove(folder, { recursive: true });
-  return undefined;
-}
-
-const folder = await install();
-const ignore = folder === undefined;
-
-Deno.test.afterAll(async () => {
-  if (folder !== undefined) await Deno.remove(folder, { recursive: true });
-});
+Deno.test.afterAll(async () => await installed?.[Symbol.asyncDispose]());
 
 function start(role: string) {
   return spawnWithChannel("node", {
     args: [new URL("testdata/vscode.cjs", import.meta.url).pathname, role],
-    env: { NODE_PATH: `${folder}/node_modules` },
+    env: { NODE_PATH: `${installed!.folder}/node_modules` },
     stdio: true,
     framing: contentLength(),
   });

@@ -9,21 +9,16 @@ import { type SignalName, signalNumber } from "./names.ts";
 export interface SendOptions {
   /** A number from −2,147,483,648 to 2,147,483,647 that goes with it, as sigqueue(3) sends it; none unless told. */
   value?: number | undefined;
-  /** Lets SIGUSR1 pass, to a program that certainly is no Deno; false unless told. */
-  notDeno?: boolean | undefined;
 }
 
 /** Checks what is to be sent. */
-export function toSend(signal: SignalName, { value, notDeno = false }: SendOptions): {
+export function toSend(signal: SignalName, { value }: SendOptions): {
   number: number;
   value: number | undefined;
 } {
   const number = signalNumber(signal);
-  if (signal === "SIGUSR1" && !notDeno) {
-    throw new TypeError(
-      "Cannot send SIGUSR1: a Deno that gets it opens its inspector to every local user; " +
-        "use SIGUSR2, or say notDeno where the other is another program",
-    );
+  if (signal === "SIGUSR1") {
+    throw new TypeError("Cannot send SIGUSR1: a Deno opens its inspector to every local user; use SIGUSR2");
   }
   if (value !== undefined && value !== (value | 0)) {
     throw new RangeError(`Cannot send the value ${value}: it is an integer of 32 bits`);

@@ -113,13 +113,6 @@ Deno.test("what would reach everybody, nobody, or open an inspector is refused b
   }
 });
 
-Deno.test("SIGUSR1 reaches a program that certainly is no Deno", { ignore: !has("sh") }, async () => {
-  await using shell = new Shell(`trap 'echo heard' USR1; echo ready; while :; do sleep 0.01; done`);
-  assertEquals(await shell.line(), "ready");
-  send(shell.pid, "SIGUSR1", { notDeno: true });
-  assertEquals(await shell.line(), "heard");
-});
-
 Deno.test("somebody else's process is a PermissionError", { ignore: !canBeAnother }, async () => {
   const child = new Deno.Command("sleep", { args: ["60"], stdin: "null", uid: 12_345 }).spawn();
   using handle = ProcessHandle.open(child.pid);
@@ -187,31 +180,6 @@ Deno.test("every fault is a typed error, and nothing stays open", async () => {
   child.kill();
   await child.status;
 });
-
-/** A shell that one reads lines from. */
-class Shell implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-
-  constructor(script: string) {
-    this.#child = new Deno.Command("sh", { args: ["-c", script], stdin: "null", stdout: "piped" }).spawn();
-    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  get pid(): number {
-    return this.#child.pid;
-  }
-
-  async line(): Promise<string | undefined> {
-    return (await this.#lines.read()).value?.trim();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#child.status;
-    await this.#lines.cancel();
-  }
-}
 
 const C = `
 #include <signal.h>
