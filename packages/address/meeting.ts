@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { SyncChannel } from "@ipc/core";
+import type { Channel } from "@ipc/core";
 import { Fifo, mkfifo } from "@ipc/fifo";
 import { parentChannel, spawnWithChannel } from "@ipc/pipe";
 import * as logs from "./_meetings/logs.ts";
@@ -22,17 +22,23 @@ import * as sockets from "./_meetings/sockets.ts";
 export interface Meeting {
   /** Its name. */
   readonly name: string;
-  /** False where no end is told: when the near one closes, the far one gets a `RemovedError`. */
+  /**
+   * False where no end is told: when the near one closes, the far one gets a `RemovedError`.
+   *
+   * Everywhere, an end whose peer was killed may get a `BrokenPipeError` instead of the end.
+   */
   readonly endDetectable?: boolean;
+  /** False where its channel cannot block the thread; all others are a `SyncChannel`. */
+  readonly blocking?: false;
   /**
    * Starts the far end as a process of its own, and opens the near end of the channel to it.
    *
    * What it makes for that in the system is removed when the channel is closed, and by the far end if this process is
    * killed.
    */
-  near(far: FarEnd): Promise<SyncChannel>;
+  near(far: FarEnd): Promise<Channel>;
   /** Opens the far end, with the arguments that the near end has started it with. */
-  far(args: readonly string[]): SyncChannel | Promise<SyncChannel>;
+  far(args: readonly string[]): Channel | Promise<Channel>;
 }
 
 /** The program at the far end, as the near end starts it. */
@@ -83,6 +89,7 @@ export const meetings: readonly Meeting[] = [
   { name: "unix", ...sockets.unix("unix") },
   { name: "unix-seqpacket", ...sockets.unix("unix-seqpacket") },
   { name: "tcp", ...sockets.tcp },
+  { name: "ws", blocking: false, ...sockets.webSocket },
   { name: "file", endDetectable: false, ...logs },
   { name: "sysv-msg", endDetectable: false, ...queues },
   { name: "sysv-shm", ...memory },

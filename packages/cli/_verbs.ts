@@ -18,7 +18,7 @@ export interface VerbEntry {
 export const verbs: readonly VerbEntry[] = [
   {
     name: "demo",
-    operands: "[FILE]",
+    operands: "[FILE] [MECHANISM…]",
     summary: "move a real file between processes, through every mechanism",
     load: () => import("./verbs/demo.ts"),
   },

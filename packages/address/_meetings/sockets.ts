@@ -1,7 +1,17 @@
 /** A channel through a socket: a name that is in no folder, or a port of this machine, until both ends have met. */
 
-import type { SyncChannel } from "@ipc/core";
-import { connectTcp, connectUnix, type Listener, listenTcp, listenUnix, type UnixScheme } from "@ipc/socket";
+import type { Channel } from "@ipc/core";
+import {
+  connectTcp,
+  connectUnix,
+  connectWebSocket,
+  type Listener,
+  listenTcp,
+  listenUnix,
+  listenWebSocket,
+  type UnixScheme,
+} from "@ipc/socket";
+import { closeAlso } from "../_close_also.ts";
 import type { FarEnd, Meeting } from "../meeting.ts";
 import { arrival } from "./arrival.ts";
 
@@ -27,15 +37,35 @@ export const tcp: Ends = {
   far: ([address]) => connectTcp(address!),
 };
 
-/** Starts the far end, and waits until it has connected. */
-async function meet(
-  listener: Listener<SyncChannel>,
-  { start, signal }: FarEnd,
-  ...args: string[]
-): Promise<SyncChannel> {
+/** Through a WebSocket. */
+export const webSocket: Ends = {
+  async near(far) {
+    const listener = await listenWebSocket("ws://127.0.0.1:0");
+    // Its connections go with the listener.
+    return closeAlso(await comer(listener, far, listener.address), () => listener.close());
+  },
+  far: ([address]) => connectWebSocket(address!),
+};
+
+/** The far end that connects is the only one. */
+async function meet(listener: Listener<Channel>, far: FarEnd, ...args: string[]): Promise<Channel> {
   try {
-    return (await arrival((options) => listener.accept(options), start(...args), signal))!;
+    return await comer(listener, far, ...args);
   } finally {
     listener.close();
+  }
+}
+
+/** Starts the far end, and waits until it has connected; the listener is closed should it not come. */
+async function comer(
+  listener: Listener<Channel>,
+  { start, signal }: FarEnd,
+  ...args: string[]
+): Promise<Channel> {
+  try {
+    return (await arrival((options) => listener.accept(options), start(...args), signal))!;
+  } catch (error) {
+    listener.close();
+    throw error;
   }
 }

@@ -3,7 +3,7 @@
  * `alone NAME FOLDER` starts one that opens only when the near end has gone.
  */
 
-import { IpcError, RemovedError } from "@ipc/core";
+import { BrokenPipeError, IpcError, RemovedError } from "@ipc/core";
 import { meetings } from "../meeting.ts";
 
 if (import.meta.main) {
@@ -44,7 +44,7 @@ if (import.meta.main) {
       for await (const message of channel) await channel.send(message);
       await channel.end();
     } catch (error) {
-      if (!(error instanceof RemovedError)) throw error;
+      if (!(error instanceof RemovedError || error instanceof BrokenPipeError)) throw error;
     } finally {
       channel.close();
     }

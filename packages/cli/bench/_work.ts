@@ -1,7 +1,7 @@
 /** What a process of ours does that is measured: it opens one end of a channel, and obeys. */
 
 import type { FarEnd, Meeting } from "@ipc/address/meeting";
-import { RemovedError } from "@ipc/core";
+import { BrokenPipeError, RemovedError, type SyncChannel } from "@ipc/core";
 import { farEnd } from "./_far_end.ts";
 import { measure } from "./_near_end.ts";
 import { linesOf, tell } from "./_wire.ts";
@@ -16,12 +16,13 @@ export async function work(args: readonly string[], mechanisms: readonly Meeting
   const mechanism = mechanisms.find((mechanism) => mechanism.name === name);
   if (mechanism === undefined) throw new TypeError(`Cannot measure "${name}": no such mechanism`);
   if (role === "far") {
-    const channel = await mechanism.far(rest);
+    // A channel that cannot block is asked for nothing that does.
+    const channel = await mechanism.far(rest) as SyncChannel;
     try {
       await farEnd(channel);
     } catch (error) {
-      // What has no end ends by the near end's removing it.
-      if (!(error instanceof RemovedError)) throw error;
+      // What has no end ends by the near end's removing it, or by its death.
+      if (!(error instanceof RemovedError || error instanceof BrokenPipeError)) throw error;
     } finally {
       channel.close();
     }
@@ -46,7 +47,7 @@ export async function work(args: readonly string[], mechanisms: readonly Meeting
     signal: stop.signal,
   };
   try {
-    const channel = await mechanism.near(far);
+    const channel = await mechanism.near(far) as SyncChannel;
     try {
       await channel.send(tell("hello 0 0"));
       const pid = Number(new TextDecoder().decode(await channel.receive({ timeout: 10_000 })));

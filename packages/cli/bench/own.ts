@@ -9,7 +9,11 @@ import type { Case, Contestant } from "./contestant.ts";
 export const mechanismNames: readonly string[] = [
   ...[...meetings, ...pairs].map(({ name }) => name),
   "memory" satisfies Memory,
+  "signal",
 ];
+
+/** What is measured apart, beside what its mechanism does as a channel. */
+const LOG = "file-log";
 
 const channelCases: readonly Case[] = [
   { chart: "roundTrip", name: "sync", test: "trip-sync" },
@@ -28,6 +32,9 @@ const channelCases: readonly Case[] = [
   { chart: "idle", name: "async", test: "idle" },
 ];
 
+/** What takes a channel that can block the thread. */
+const BLOCKING: ReadonlySet<string> = new Set(["trip-sync", "trip-wake", "pull-sync"]);
+
 const pairCases: readonly Case[] = [
   { chart: "semaphores", name: "sync", test: "trip-sync" },
   { chart: "semaphores", name: "async", test: "trip-async" },
@@ -37,16 +44,51 @@ const pairCases: readonly Case[] = [
 
 const memoryCases: readonly Case[] = [{ chart: "memory", name: "sync", test: "words" }];
 
+const logCases: readonly Case[] = [
+  ...(["always", "interval", "never"] as const).flatMap((policy): Case[] => {
+    const chart = `append${policy[0]!.toUpperCase()}${policy.slice(1)}` as Case["chart"];
+    return [
+      { chart, name: "sync", test: `${policy}-sync` },
+      { chart, name: "awaiting each", test: `${policy}-await` },
+      { chart, name: "batches", test: `${policy}-batch` },
+      { chart: `${chart}Four` as Case["chart"], name: "sync", test: `${policy}-four` },
+    ];
+  }),
+  { chart: "read4KiB", name: "sync", test: "read-sync" },
+  { chart: "read4KiB", name: "async", test: "read-async" },
+  { chart: "read64KiB", name: "sync", test: "read-sync" },
+  { chart: "read64KiB", name: "async", test: "read-async" },
+  { chart: "wake", name: "sync", test: "wake-sync" },
+  { chart: "wake", name: "async", test: "wake-async" },
+];
+
+const signalCases: readonly Case[] = [
+  { chart: "signal", name: "signals()", test: "signals" },
+  { chart: "signal", name: "signals(), blocked at the start", test: "blocked-async" },
+  { chart: "signal", name: "the same, sync", test: "blocked-sync" },
+  { chart: "signal", name: "Doorbell", test: "bell" },
+  { chart: "processEnd", name: "ProcessHandle", test: "watch" },
+];
+
 function casesOf(name: string): readonly Case[] {
+  if (name === LOG) return logCases;
+  if (name === "signal") return signalCases;
   if (name === "memory") return memoryCases;
-  return pairs.some((pair) => pair.name === name) ? pairCases : channelCases;
+  if (pairs.some((pair) => pair.name === name)) return pairCases;
+  const { blocking } = meetings.find((meeting) => meeting.name === name)!;
+  return blocking === false ? channelCases.filter(({ test }) => !BLOCKING.has(test)) : channelCases;
 }
 
-/** A mechanism between two processes of Deno. */
+/** What is measured of a mechanism, by name: most are one program. */
+export function partsOf(name: string): string[] {
+  return name === "file" ? [name, LOG] : [name];
+}
+
+/** A mechanism between two processes of Deno, or what is measured apart of it. */
 export function ownContestant(name: string): Contestant {
   const { command, args } = workerCommand();
   return {
-    subject: name,
+    subject: name === LOG ? "file" : name,
     kind: "ours",
     command,
     args: [...args, "near", name, command, ...args, "far", name],

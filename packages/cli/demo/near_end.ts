@@ -1,6 +1,6 @@
 /** The near end of the demo: what it sends, and what it measures. */
 
-import type { SyncChannel } from "@ipc/core";
+import type { Channel, SyncChannel } from "@ipc/core";
 import { CHUNK, NOTHING, type Phase, type Receipt } from "./phases.ts";
 
 /** How long each measurement takes, in milliseconds. */
@@ -15,12 +15,12 @@ const PATIENCE = 10_000;
 const encoder = new TextEncoder();
 
 /** Begins a phase. */
-async function begin(channel: SyncChannel, phase: Phase): Promise<void> {
+async function begin(channel: Channel, phase: Phase): Promise<void> {
   await channel.send(encoder.encode(phase));
 }
 
 /** Half of all round trips of a message of 64 bytes took less than this, in milliseconds. */
-export async function roundTrip(channel: SyncChannel, signal: AbortSignal): Promise<number> {
+export async function roundTrip(channel: Channel, signal: AbortSignal): Promise<number> {
   await begin(channel, "echo");
   const message = new Uint8Array(64);
   for (let round = 0; round < WARM_UP; round++) {
@@ -62,7 +62,7 @@ export async function blockingRoundTrip(channel: SyncChannel): Promise<number> {
 }
 
 /** Bytes a second, in long messages from memory that the far end only counts. */
-export async function bandwidth(channel: SyncChannel, signal: AbortSignal): Promise<number> {
+export async function bandwidth(channel: Channel, signal: AbortSignal): Promise<number> {
   await begin(channel, "count");
   const message = new Uint8Array(Math.min(CHUNK, channel.maxMessageSize));
   const several = Array(4).fill(message);
@@ -79,7 +79,7 @@ export async function bandwidth(channel: SyncChannel, signal: AbortSignal): Prom
 
 /** Sends a file; the far end says what arrived. */
 export async function sendFile(
-  channel: SyncChannel,
+  channel: Channel,
   path: string,
   signal: AbortSignal,
   onProgress: (bytes: number) => void,

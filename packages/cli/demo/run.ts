@@ -1,6 +1,6 @@
 /** Runs the demo through one mechanism. */
 
-import type { SyncChannel } from "@ipc/core";
+import type { Channel, SyncChannel } from "@ipc/core";
 import type { FarEnd, Meeting } from "@ipc/address/meeting";
 import { bandwidth, blockingRoundTrip, roundTrip, sendFile } from "./near_end.ts";
 import type { Receipt } from "./phases.ts";
@@ -17,8 +17,8 @@ export interface Result {
   readonly bandwidth: number;
   /** The median round trip of 64 bytes, in milliseconds; both ends wait on the event loop. */
   readonly roundTrip: number;
-  /** The same where both ends block. */
-  readonly blockingRoundTrip: number;
+  /** The same where both ends block; `undefined` where they cannot. */
+  readonly blockingRoundTrip: number | undefined;
 }
 
 /** What is at work, for the line that shows it. */
@@ -41,13 +41,15 @@ export async function run(
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const children: Deno.ChildProcess[] = [];
-  let channel: SyncChannel | undefined;
+  let channel: Channel | undefined;
   try {
     onStep("start");
     channel = await mechanism.near(farEnd(mechanism, folder, either, children));
     onStep("round trip");
     const async = await roundTrip(channel, signal);
-    const blocking = await blockingRoundTrip(channel);
+    const blocking = mechanism.blocking === false
+      ? undefined
+      : await blockingRoundTrip(channel as SyncChannel);
     onStep("bandwidth");
     const perSecond = await bandwidth(channel, signal);
     const start = performance.now();

@@ -78,7 +78,7 @@ function line(
     `${bytes(bandwidth)}/s`.padStart(14),
     ` ${cyan(bar(bandwidth / best))}`,
     seconds(roundTrip).padStart(13),
-    seconds(blockingRoundTrip).padStart(12),
+    (blockingRoundTrip === undefined ? "" : seconds(blockingRoundTrip)).padStart(12),
   ].join("");
 }
 
@@ -123,7 +123,9 @@ export function asJson(file: Sent, rows: readonly Row[], took: number): string {
       milliseconds: thousandths(fileTime),
       bytesPerSecond: Math.round(bandwidth),
       roundTripMicroseconds: thousandths(roundTrip * 1000),
-      blockingRoundTripMicroseconds: thousandths(blockingRoundTrip * 1000),
+      ...blockingRoundTrip !== undefined && {
+        blockingRoundTripMicroseconds: thousandths(blockingRoundTrip * 1000),
+      },
     };
   });
   return JSON.stringify({ ...file, milliseconds: thousandths(took), mechanisms }) + "\n";

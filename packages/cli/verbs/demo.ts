@@ -4,7 +4,7 @@ import type { Meeting } from "@ipc/address/meeting";
 import { meetings } from "@ipc/address/meeting";
 import { type Result, run, type Sent, type Step } from "../demo/run.ts";
 import { asJson, asProgress, asTable, type Row } from "../demo/table.ts";
-import { about, STATUS } from "../_failure.ts";
+import { about, STATUS, UsageError } from "../_failure.ts";
 import { print } from "../io.ts";
 import { flag } from "../_options.ts";
 import { ProgressLine } from "../_progress_line.ts";
@@ -12,8 +12,9 @@ import { verb } from "../_verb.ts";
 
 export default verb({
   text: [
-    "Sends FILE from one process to another, through every mechanism there is, and checks at the far end that it " +
-    "arrived as it was sent. Without FILE it is Deno's own executable.",
+    "Sends FILE from one process to another, through every mechanism there is or those that are named, and checks " +
+    "at the far end that it arrived as it was sent. Without FILE it is Deno's own executable.",
+    `Mechanisms: ${meetings.map(({ name }) => name).join(", ")}.`,
     "Bandwidth is measured with messages from memory, of 1 MiB or as long as the mechanism takes them, round trips " +
     "with messages of 64 bytes: half of all took less. Awaiting, both ends go on with other work meanwhile; " +
     "blocking, they do not.",
@@ -21,9 +22,11 @@ export default verb({
   options: { json: flag("print one object, with plain numbers") },
   examples: [
     ["ipc demo", "a quarter of a minute"],
-    ["ipc demo --json ~/film.mp4", "another file, for a program"],
+    ["ipc demo ~/film.mp4 fifo unix", "another file, through two of them"],
+    ["ipc demo --json", "for a program"],
   ],
-  async run({ operands: [path = Deno.execPath()], options, io }) {
+  async run({ operands: [path = Deno.execPath(), ...names], options, io }) {
+    const wanted = named(names);
     const start = performance.now();
     const line = new ProgressLine(io.stderr);
     line.show(`reading ${path}`);
@@ -31,8 +34,8 @@ export default verb({
     const rows: Row[] = [];
     const folder = await Deno.makeTempDir({ prefix: "ipc-demo-" });
     try {
-      for (const [index, mechanism] of meetings.entries()) {
-        const nth = `${index + 1}/${meetings.length}`;
+      for (const [index, mechanism] of wanted.entries()) {
+        const nth = `${index + 1}/${wanted.length}`;
         const onStep = (step: Step) => line.show(asProgress(io.stderr, file, nth, mechanism.name, step));
         rows.push({
           name: mechanism.name,
@@ -51,6 +54,16 @@ export default verb({
     return failed ? STATUS.failed : STATUS.done;
   },
 });
+
+/** The mechanisms of these names, all where there are none. */
+function named(names: readonly string[]): readonly Meeting[] {
+  const unknown = names.find((name) => !meetings.some((meeting) => meeting.name === name));
+  if (unknown !== undefined) {
+    const known = meetings.map(({ name }) => name).join(", ");
+    throw new UsageError(`there is no mechanism "${unknown}"; there are ${known}`);
+  }
+  return names.length === 0 ? meetings : meetings.filter(({ name }) => names.includes(name));
+}
 
 async function attempt(
   mechanism: Meeting,

@@ -9,6 +9,7 @@ export const nextTurn: (callback: () => void) => void =
 
 /** Turns before parking: some 50 µs, about what waking an idle CPU costs. */
 const TURNS = 50;
+let turns = TURNS;
 /** Turning is tried again after at most so many waits, however often it did not pay. */
 const MOST_SKIPPED = 1024;
 /** More endpoints than this do not turn at once: they would only slow each other. */
@@ -22,6 +23,11 @@ const counters = { waits: 0, turning: 0 };
 /** How many waits of this isolate are under way. */
 export function pendingWaits(): number {
   return counters.waits;
+}
+
+/** Has waits begin with so many turns, or as many as usual: tests that let every call fail in turn need few. */
+export function setTurns(count: number = TURNS): void {
+  turns = count;
 }
 
 let immediate = 0;
@@ -66,7 +72,7 @@ export class Ladder {
     if (this.#waiting) return;
     this.#waiting = true;
     counters.waits++;
-    if (mayTurn && this.#skip === 0 && counters.turning < MOST_TURNING) this.#turns = TURNS;
+    if (mayTurn && this.#skip === 0 && counters.turning < MOST_TURNING) this.#turns = turns;
     else {
       if (this.#skip > 0) this.#skip--;
       this.#turns = 0;

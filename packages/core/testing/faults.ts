@@ -19,6 +19,7 @@
 
 import { errnoName } from "../errno.ts";
 import { IpcError } from "../errors.ts";
+import { setTurns } from "../base/_ladder.ts";
 import { setErrno } from "../sys/errno.ts";
 import { interceptCalls } from "../sys/libc.ts";
 
@@ -110,6 +111,9 @@ const LENGTH_PARAMETER: Readonly<Record<string, number>> = {
   sendfile: 3,
 };
 
+/** Calls of a wait that all fail alike, before it parks. */
+const TURNS = 3;
+
 let active = false;
 
 /**
@@ -140,6 +144,7 @@ export async function withFault<T>(plan: FaultPlan, operation: () => T | Promise
   if (active) throw new TypeError("Cannot inject a fault: another is being injected");
   const run: FaultRun<T> = { hit: undefined, calls: 0 };
   active = true;
+  setTurns(TURNS);
   interceptCalls((symbol, args, real, definition) => {
     if (run.hit !== undefined || !counts(plan, symbol, args)) return real(...args);
     run.calls++;
@@ -153,6 +158,7 @@ export async function withFault<T>(plan: FaultPlan, operation: () => T | Promise
     run.error = error;
   } finally {
     interceptCalls(undefined);
+    setTurns();
     active = false;
   }
   return run;
