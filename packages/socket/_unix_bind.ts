@@ -18,6 +18,10 @@ import { sleep, unixSocket } from "./_unix_socket.ts";
 /** Milliseconds between tries for the lock, and in all: who has it makes a few system calls. */
 const PAUSE = 2;
 const PATIENCE = 5_000;
+/** Tries of who closes, and blocks its thread meanwhile. */
+const CLOSING_TRIES = 10;
+/** A word that nobody changes. */
+const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 
 /** How a path is taken. */
 export interface UnixBindOptions {
@@ -117,26 +121,35 @@ function probe(address: Uint8Array<ArrayBuffer>): number {
   return libc.connect(socket.fd, address, address.byteLength) === 0 ? 0 : errno();
 }
 
-/** Holds the directory of a path locked against others who take over dead servers' paths there. */
+/** Holds the directory of a path locked against others who take over or remove dead servers' paths there. */
 async function lockDirectory(path: string, signal: AbortSignal | undefined): Promise<OwnedFd> {
+  const deadline = performance.now() + PATIENCE;
+  while (true) {
+    const lock = tryLockDirectory(path);
+    if (lock !== undefined) return lock;
+    if (performance.now() > deadline) {
+      throw new TimeoutError(
+        `Cannot bind socket "${path}": somebody held the lock of its directory for ${PATIENCE} ms`,
+        { target: path, hint: "remove the path by hand, if nobody listens there any more" },
+      );
+    }
+    await sleep(PAUSE, signal);
+  }
+}
+
+/** The lock unless somebody else has it. */
+function tryLockDirectory(path: string): OwnedFd | undefined {
   const directory = path.slice(0, path.lastIndexOf("/") + 1) || ".";
-  const name = cString(directory);
-  const fd = libc.open(name, abi.O_RDONLY | abi.O_DIRECTORY | abi.O_CLOEXEC, 0);
+  const fd = libc.open(cString(directory), abi.O_RDONLY | abi.O_DIRECTORY | abi.O_CLOEXEC, 0);
   if (fd === -1) throw cannotLock(errno(), path);
   const lock = new OwnedFd(fd);
   try {
-    const deadline = performance.now() + PATIENCE;
     while (libc.flock(lock.fd, abi.LOCK_EX | abi.LOCK_NB) !== 0) {
       const code = errno();
       if (code === ERRNO.EINTR) continue;
       if (code !== ERRNO.EAGAIN) throw cannotLock(code, path);
-      if (performance.now() > deadline) {
-        throw new TimeoutError(
-          `Cannot bind socket "${path}": somebody held the lock of its directory for ${PATIENCE} ms`,
-          { target: path, hint: "remove the path by hand, if nobody listens there any more" },
-        );
-      }
-      await sleep(PAUSE, signal);
+      lock.close();
+      return undefined;
     }
     return lock;
   } catch (error) {
@@ -197,20 +210,35 @@ function finishBinding(path: string, mode: number): FileStatus {
   return status;
 }
 
-/** Somebody else may hold the same socket, or be bound to a new one there. */
+/**
+ * Somebody else may hold the same socket, or be bound to a new one there by now.
+ *
+ * Under the lock, for else a starter could take the path over between the look and the removal. Who has the lock makes
+ * a few system calls; what cannot be had or looked at stays, and does no harm: the next server takes it over.
+ */
 function leave(address: Uint8Array<ArrayBuffer>, path: string, status: FileStatus): void {
-  let code: number;
   try {
-    code = probe(address);
-  } catch {
-    // No descriptor is left for a look, and a path without a socket does no harm.
-    return;
+    using lock = lockSoon(path);
+    if (lock === undefined) return;
+    const code = probe(address);
+    // Another errno tells nothing of a socket: the mode may keep even its owner out.
+    if (code !== 0 && code !== ERRNO.EPROTOTYPE) removeIfSame(path, status);
+  } catch (error) {
+    if (!(error instanceof IpcError)) throw error;
   }
-  // Another errno tells nothing of a socket: the mode may keep even its owner out.
-  if (code !== 0 && code !== ERRNO.EPROTOTYPE) release(path, status);
 }
 
-/** What cannot be looked at stays: the next server takes it over. */
+/** The lock, if it can be had within some milliseconds. */
+function lockSoon(path: string): OwnedFd | undefined {
+  for (let tries = 0; tries < CLOSING_TRIES; tries++) {
+    const lock = tryLockDirectory(path);
+    if (lock !== undefined) return lock;
+    Atomics.wait(NOTHING, 0, 0, PAUSE);
+  }
+  return undefined;
+}
+
+/** What cannot be looked at stays: the next server takes it over. While the socket is open nobody else does. */
 function release(path: string, status: FileStatus): void {
   try {
     removeIfSame(path, status);

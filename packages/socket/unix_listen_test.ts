@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { AlreadyExistsError, ClosedError, NotFoundError, TimeoutError } from "@ipc/core";
+import { interceptCalls } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { bindUnixDatagram, connect, listen } from "./mod.ts";
@@ -216,6 +217,38 @@ Deno.test("of two who start at the same time over a dead server's path one wins,
     } finally {
       for (const control of controls) control.close();
     }
+  }));
+
+Deno.test("while who closes removes the path, nobody can take it over", () =>
+  withPath(async (path) => {
+    const listener = await listen({ type: "unix", path });
+    // Another process starts in the very moment in which the path is dead and not yet removed.
+    const program = `
+      import { listen } from ${MOD};
+      const signal = AbortSignal.timeout(500);
+      const outcome = await listen({ type: "unix", path: ${JSON.stringify(path)} }, { signal })
+        .then(() => "took it over", (error) => error.name);
+      console.log(outcome);
+      Deno.exit();
+    `;
+    const config = new URL("./deno.json", import.meta.url).pathname;
+    let outcome: string | undefined;
+    interceptCalls((symbol, args, real) => {
+      if (symbol === "unlink") {
+        const { stdout } = new Deno.Command(Deno.execPath(), {
+          args: ["eval", "--quiet", "--no-lock", "--config", config, program],
+        }).outputSync();
+        outcome = new TextDecoder().decode(stdout).trim();
+      }
+      return real(...args);
+    });
+    try {
+      listener.close();
+    } finally {
+      interceptCalls(undefined);
+    }
+    assertEquals(outcome, "TimeoutError");
+    assert(!exists(path));
   }));
 
 Deno.test("who holds the lock of the directory is waited for, and an aborted start leaves nothing", () =>
