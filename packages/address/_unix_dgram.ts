@@ -18,6 +18,13 @@ export function connect(
 ): Promise<Channel> {
   return Promise.try(() => {
     checkSends(address, direction);
+    if ("allow-user" in address.params) {
+      throw new AddressError(
+        address.text,
+        "nobody can tell whose socket receives datagrams; leave out ?allow-user",
+        "connect to",
+      );
+    }
     return connectUnix(addressOf(address), { maxMessageSize, timeout, signal });
   });
 }

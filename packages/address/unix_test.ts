@@ -173,6 +173,11 @@ Deno.test("unix: who listens at a path may be anybody, unless the address says w
     (await connect(`unix:${path}`)).close();
     (await connect(`unix:${path}?allow-user=65534`)).close();
     await assertRejects(() => connect(`unix:${path}?allow-user=65533`), UntrustedError);
+    await assertRejects(
+      () => connect(`unix-dgram:${path}?allow-user=65534`, { direction: "send" }),
+      AddressError,
+      "nobody can tell whose socket",
+    );
   } finally {
     await server.stdin.close();
     await output.cancel();

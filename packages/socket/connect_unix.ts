@@ -3,7 +3,7 @@ import { setNonblocking } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import type { UnixAddress } from "./address.ts";
 import { libc } from "./_libc.ts";
-import { checkPacket } from "./_packet_channel.ts";
+import { checkPacket, type PacketOptions } from "./_packet_channel.ts";
 import { checkWait, connectSocket, SOCKET_TYPES, unixSocket } from "./_unix_socket.ts";
 import { isAbstract } from "./_unix_address.ts";
 import { type Authorize, checkPeer, sameUserOrRoot } from "./peer.ts";
@@ -15,7 +15,8 @@ import { checkUnixStream, UnixStream, type UnixStreamOptions } from "./unix_stre
 export interface UnixConnectOptions extends UnixStreamOptions, WaitOptions {
   /**
    * Whose listener it may be. Unless told, anybody's at a path, for the mode of its directory says who can be there;
-   * this user's and root's at an abstract name, which anybody can take first.
+   * this user's and root's at an abstract name, which anybody can take first. Not for datagrams: the kernel does not
+   * tell whose socket receives them, so at an abstract name anybody may get them.
    */
   authorize?: Authorize | undefined;
 }
@@ -32,6 +33,11 @@ export async function connectUnix(
   checkWait(options);
   if (type === "unix") checkUnixStream(options);
   else checkPacket(options);
+  if (type === "unix-dgram" && options.authorize !== undefined) {
+    throw new TypeError(
+      `Cannot connect to "${path}" with authorize: the kernel does not tell whose socket receives datagrams`,
+    );
+  }
   using socket = unixSocket(SOCKET_TYPES[type], constants.SOCK_NONBLOCK);
   if (type === "unix-dgram") libc.bind(socket.fd, AUTOBIND, AUTOBIND.byteLength);
   await connectSocket(socket.fd, address, options);
@@ -47,6 +53,6 @@ export async function connectUnix(
       return new UnixSeqpacket(socket.take(), options);
     case "unix-dgram":
       // Who answers is not known before, and no other than the one connected to gets through.
-      return new UnixDatagram(socket.take(), { ...options, authorize: undefined }, { remote: path });
+      return new UnixDatagram(socket.take(), options as PacketOptions, { remote: path });
   }
 }

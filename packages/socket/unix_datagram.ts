@@ -5,7 +5,7 @@ import type { Handle } from "./handle.ts";
 import type { MessageWithHandles } from "./_handle_source.ts";
 import { nameOf } from "./_unix_socket.ts";
 import { encodeUnixAddress } from "./_unix_address.ts";
-import type { Authorize, Credentials } from "./peer.ts";
+import { type Authorize, type Credentials, sameUserOrRoot } from "./peer.ts";
 
 /** A datagram, and what the kernel tells of its sender. */
 export interface UnixDatagramMessage {
@@ -19,7 +19,10 @@ export interface UnixDatagramMessage {
 
 /** How datagrams travel. */
 export interface UnixDatagramOptions extends PacketOptions {
-  /** Whose datagrams are received, others are dropped and counted: those of this user and of root unless told. */
+  /**
+   * Whose datagrams are received, others are dropped and counted: those of this user and of root unless told, on a
+   * connected socket those of the one that it is connected to.
+   */
   authorize?: Authorize<Credentials> | undefined;
 }
 
@@ -76,7 +79,8 @@ export class UnixDatagram extends PacketChannel<UnixDatagramMessage> {
 
   /** Takes over the descriptor of a socket, and closes it if that fails. Most programs use `bindUnixDatagram` or `connect`. */
   constructor(fd: number, options: UnixDatagramOptions = {}, hooks: UnixDatagramHooks = {}) {
-    const { authorize } = options;
+    // Nobody but the one that it is connected to gets through to a connected socket.
+    const { authorize = hooks.remote === undefined ? sameUserOrRoot : undefined } = options;
     super(fd, options, {
       connected: false,
       target: hooks.remote,

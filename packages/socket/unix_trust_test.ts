@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { AlreadyExistsError, UntrustedError } from "@ipc/core";
+import { dupCloexec } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { has } from "../core/testdata/child.ts";
-import { bindUnixDatagram, connect, connectUnix, listen } from "./mod.ts";
+import { bindUnixDatagram, connect, connectUnix, listen, UnixDatagram } from "./mod.ts";
 import {
   asUser,
   bytes,
@@ -179,3 +180,31 @@ Deno.test({
       assertEquals(await process.output(), "b'\\x05\\x00\\x00\\x00hello'\n");
     }),
 });
+
+Deno.test({
+  name: "a datagram socket that was bound by somebody else receives from this user and root alone",
+  ignore: !canBeAnother || !has("python3"),
+  fn: () =>
+    withPath(async (path) => {
+      await Deno.chmod(path.slice(0, path.lastIndexOf("/")), 0o755);
+      using bound = await bindUnixDatagram(path, { mode: 0o666 });
+      using taken = new UnixDatagram(dupCloexec(bound.fd));
+      const program = [
+        "import os, socket, sys",
+        `os.setgroups([]); os.setresgid(${NOBODY}, ${NOBODY}, ${NOBODY})`,
+        `os.setresuid(${NOBODY}, ${NOBODY}, ${NOBODY})`,
+        "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'stranger', sys.argv[1])",
+        "print('sent')",
+      ].join("\n");
+      await using process = new Program("python3", ["-c", program, path]);
+      assertEquals(await process.output(), "sent\n");
+      assertEquals([taken.tryReceive(), taken.refused], [undefined, 1]);
+    }),
+});
+
+Deno.test("who receives datagrams cannot be asked for, and connecting with authorize says so", () =>
+  withPath(async (path) => {
+    using _bound = await bindUnixDatagram(path);
+    const connecting = connect(`unix-dgram:${path}`, { authorize: () => true });
+    await assertRejects(() => connecting, TypeError, "does not tell whose socket");
+  }));
