@@ -1,4 +1,4 @@
-import { signals } from "./signals.ts";
+import { type Signals, signals } from "./signals.ts";
 import type { SignalName } from "./names.ts";
 
 /** How {@linkcode onReload} listens. */
@@ -18,9 +18,11 @@ export interface Reloading extends Disposable {
 /**
  * Calls `reload` on each SIGHUP until it is closed: never two at once, and for those that come meanwhile once more.
  *
- * It does not keep the process alive. System calls: as {@linkcode signals}.
+ * It does not keep the process alive, unless the program was started with the signal blocked. System calls: as
+ * {@linkcode signals}.
  *
  * @throws {TypeError} if there is no such signal, or it cannot be heard.
+ * @throws {NotSupportedError} if it is a real-time signal, and was not blocked when the program was started.
  *
  * @example
  * ```ts
@@ -36,9 +38,6 @@ export interface Reloading extends Disposable {
  */
 export function onReload(reload: () => void | Promise<void>, options: ReloadOptions = {}): Reloading {
   const { on = "SIGHUP", onError = reportError } = options;
-  if (on.startsWith("SIGRT")) {
-    throw new TypeError(`Cannot reload on ${on}: the runtime has no real-time signals`);
-  }
   let running = false;
   let again = false;
   let closed = false;
@@ -51,17 +50,36 @@ export function onReload(reload: () => void | Promise<void>, options: ReloadOpti
       try {
         await reload();
       } catch (error) {
-        onError(error);
+        try {
+          onError(error);
+        } catch (another) {
+          reportError(another);
+        }
       }
     }
     running = false;
   };
   // Refuses what cannot be heard.
-  signals(on).close();
-  Deno.addSignalListener(on as Deno.Signal, run);
+  const heard = signals(on);
+  const deafen = heard.detailed ? listen(heard, run) : listenUnheld(heard, on as Deno.Signal, run);
   const close = () => {
-    if (!closed) Deno.removeSignalListener(on as Deno.Signal, run);
+    if (!closed) deafen();
     closed = true;
   };
   return { close, [Symbol.dispose]: close };
+}
+
+/** Calls `run` on each; a wait for them keeps the process alive. */
+function listen(heard: Signals, run: () => void): () => void {
+  (async () => {
+    for await (const _ of heard) run();
+  })();
+  return () => heard.close();
+}
+
+/** The same for those that the runtime hears, which need not be waited for. */
+function listenUnheld(heard: Signals, on: Deno.Signal, run: () => void): () => void {
+  heard.close();
+  Deno.addSignalListener(on, run);
+  return () => Deno.removeSignalListener(on, run);
 }

@@ -1,5 +1,6 @@
 import { send } from "./send.ts";
 import { type SignalName, signalNumber } from "./names.ts";
+import { type Signals, signals } from "./signals.ts";
 
 /** How {@linkcode runUntilStopped} stops. */
 export interface StopOptions {
@@ -14,11 +15,13 @@ export interface StopOptions {
  *
  * `run` gets a signal that aborts when it is to stop, and a stack for what is to be given back: that is disposed of
  * in reverse order when `run` has ended. Then the process ends by the signal that it was sent, so that its parent sees
- * the truth (143 for SIGTERM in a shell). A second signal ends it at once, and so does the end of `grace`. Without a
- * signal, what `run` returns is returned, and what it throws thrown. System call: `kill`, of this process.
+ * the truth (143 for SIGTERM in a shell); as process 1 of a container, or where others in the program hear the signal
+ * as well, with that number as its status. A second signal ends it at once, and so does the end of `grace`. What is
+ * thrown after the signal is printed, but for the abort itself. Without a signal, what `run` returns is returned, and
+ * what it throws thrown. It keeps the process alive. System calls: as {@linkcode signals}, and `kill`, of this process.
  *
  * @throws {RangeError} if `grace` is negative or not a number.
- * @throws {TypeError} if there is no such signal.
+ * @throws {TypeError} if there is no such signal, or it cannot be heard.
  *
  * @example
  * ```ts
@@ -41,43 +44,51 @@ export async function runUntilStopped<T>(
 ): Promise<T> {
   const { on = ["SIGTERM", "SIGINT"], grace = 10_000 } = options;
   if (!(grace >= 0)) throw new RangeError(`Cannot stop within ${grace} ms: a grace is 0 or more`);
-  for (const name of on) signalNumber(name);
   const stop = new AbortController();
-  const names = [...on] as Deno.Signal[];
-  let by: Deno.Signal | undefined;
+  let by: SignalName | undefined;
   let late: ReturnType<typeof setTimeout> | undefined;
-  const listeners = names.map((name) => () => {
-    if (by !== undefined) end(name);
-    by = name;
-    if (grace !== Infinity) late = setTimeout(() => end(name), Math.min(grace, LONGEST));
-    stop.abort(new DOMException(`Stopped by ${name}`, "AbortError"));
-  });
-  const deafen = () => {
-    listeners.forEach((listener, index) => Deno.removeSignalListener(names[index]!, listener));
-    listeners.length = 0;
+  if (on.length === 0) throw new TypeError("Cannot be stopped: no signal is named");
+  using all = new DisposableStack();
+  // Each on its own: some may have been blocked at the start, and others not.
+  const ears = on.map((name) => all.use(signals(name)));
+  const end = (name: SignalName) => {
+    all.dispose();
+    return endBy(name);
   };
-  /** Ends this process by a signal, as if nobody had heard it. */
-  const end = (name: Deno.Signal) => {
-    deafen();
-    send(Deno.pid, name as SignalName);
+  const listen = async (heard: Signals) => {
+    for await (const { signal } of heard) {
+      if (by !== undefined) await end(signal);
+      by = signal;
+      if (grace !== Infinity) late = setTimeout(() => end(signal), Math.min(grace, LONGEST));
+      stop.abort(new DOMException(`Stopped by ${signal}`, "AbortError"));
+    }
   };
-  names.forEach((name, index) => Deno.addSignalListener(name, listeners[index]!));
+  ears.forEach(listen);
   try {
     await using owned = new AsyncDisposableStack();
     return await run(stop.signal, owned);
   } catch (error) {
-    if (by === undefined || error !== stop.signal.reason) throw error;
+    if (by === undefined) throw error;
+    // Nobody is left to catch it, and what goes wrong while all is given back has to be seen.
+    if (error !== stop.signal.reason) console.error(error);
     return undefined as T;
   } finally {
     clearTimeout(late);
-    deafen();
-    if (by !== undefined) {
-      send(Deno.pid, by as SignalName);
-      // The signal comes to another thread first: nothing goes on behind this.
-      await new Promise(() => setInterval(() => {}, LONGEST));
-    }
+    if (by !== undefined) await end(by);
   }
 }
 
+/** Ends this process by a signal, as if nobody had heard it. */
+function endBy(name: SignalName): Promise<never> {
+  // For process 1 of a container no signal has a default action, and the runtime's own ends in a crash.
+  const first = Deno.pid === 1;
+  if (!first) send(Deno.pid, name);
+  // Somebody else in this program may listen to it, or it was blocked at the start: then this is how it ends.
+  setTimeout(() => Deno.exit(128 + signalNumber(name)), first ? 0 : PATIENCE);
+  return new Promise(() => {});
+}
+
+/** How long a signal may take to end this process, in milliseconds. */
+const PATIENCE = 100;
 /** Some 25 days, the longest that a timer can be. */
 const LONGEST = 0x7fff_ffff;
