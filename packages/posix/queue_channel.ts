@@ -1,7 +1,7 @@
 /** The channel of a message queue. */
 
-import type { Bytes, SyncChannel, SyncOptions, WaitOptions } from "@ipc/core";
-import { BaseReceiver } from "@ipc/core/base";
+import type { SyncOptions, WaitOptions } from "@ipc/core";
+import { BaseSyncChannel } from "@ipc/core/base";
 import type { OpenQueue } from "./_queue_open.ts";
 import { type PriorityOptions, QueueSender } from "./_queue_sender.ts";
 import { type QueueMessage, QueueSource } from "./_queue_source.ts";
@@ -18,8 +18,10 @@ export interface QueuedBytesOptions {
 /**
  * What a {@linkcode MessageQueue} sends and receives: whole messages, with priorities where they are asked for.
  *
- * It is made by opening a queue, and ends with that handle. System calls: `mq_timedsend`, `mq_timedreceive`, and
- * `epoll_wait` while it waits.
+ * It is made by opening a queue, and ends with that handle. What goes out by `sendBatch` and `writable` has priority 0.
+ * `end` waits until the queue has what was sent, and receivers are not told: they may have other senders.
+ * `maxMessageSize` (mq_msgsize) was fixed when the queue was created. System calls: `mq_timedsend`, `mq_timedreceive`,
+ * and `epoll_wait` while it waits.
  *
  * @example
  * ```ts
@@ -30,10 +32,11 @@ export interface QueuedBytesOptions {
  * using queue: QueueChannel = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
  * queue.sendSync(new Uint8Array([1]));
  * queue.sendSync(new Uint8Array([2]), { priority: 1 });
- * assertEquals(await queue.receiveBatch(), [new Uint8Array([2]), new Uint8Array([1])]);
+ * await queue.sendBatch([new Uint8Array([3]), new Uint8Array([4])]);
+ * assertEquals((await queue.receiveBatch()).map(([first]) => first), [2, 1, 3, 4]);
  * ```
  */
-export abstract class QueueChannel extends BaseReceiver<Bytes> implements SyncChannel {
+export abstract class QueueChannel extends BaseSyncChannel {
   readonly #source: QueueSource;
   readonly #sender: QueueSender;
   readonly #takeMessage = (): QueueMessage | undefined => this.#source.takeMessage();
@@ -41,44 +44,10 @@ export abstract class QueueChannel extends BaseReceiver<Bytes> implements SyncCh
   /** @ignore Only by {@linkcode MessageQueue}. */
   protected constructor(queue: OpenQueue, options: QueuedBytesOptions) {
     const source = new QueueSource(queue);
-    super(source);
+    const sender = new QueueSender(queue, options);
+    super(source, sender);
     this.#source = source;
-    this.#sender = new QueueSender(queue, options);
-  }
-
-  /**
-   * The longest message in bytes (mq_msgsize), fixed when the queue was created.
-   *
-   * @example
-   * ```ts
-   * import { MessageQueue } from "@ipc/posix";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const name = `/example-${crypto.randomUUID()}`;
-   * using queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
-   * assertEquals(queue.maxMessageSize, 64);
-   * ```
-   */
-  get maxMessageSize(): number {
-    return this.#sender.maxMessageSize;
-  }
-
-  /**
-   * The sending half as a stream, of messages of priority 0: a write resolves once the queue has it.
-   *
-   * @example
-   * ```ts
-   * import { MessageQueue } from "@ipc/posix";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const name = `/example-${crypto.randomUUID()}`;
-   * using queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
-   * await ReadableStream.from([new Uint8Array([1]), new Uint8Array([2])]).pipeTo(queue.writable, { preventClose: true });
-   * assertEquals(queue.attributes().messages, 2);
-   * ```
-   */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#sender.writable;
+    this.#sender = sender;
   }
 
   /**
@@ -105,27 +74,8 @@ export abstract class QueueChannel extends BaseReceiver<Bytes> implements SyncCh
    * assertEquals(await queue.receive(), new Uint8Array([2]));
    * ```
    */
-  send(message: Uint8Array, options?: WaitOptions & PriorityOptions): Promise<void> {
+  override send(message: Uint8Array, options?: WaitOptions & PriorityOptions): Promise<void> {
     return this.#sender.send(message, options);
-  }
-
-  /**
-   * Sends many messages of priority 0, and throws as `send` does; an error carries `sent`, how many had left before it.
-   * System call: `mq_timedsend`, for each.
-   *
-   * @example
-   * ```ts
-   * import { MessageQueue } from "@ipc/posix";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const name = `/example-${crypto.randomUUID()}`;
-   * using queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
-   * await queue.sendBatch([new Uint8Array([1]), new Uint8Array([2]), new Uint8Array([3])]);
-   * assertEquals((await queue.receiveBatch()).length, 3);
-   * ```
-   */
-  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendBatch(messages, options);
   }
 
   /**
@@ -144,7 +94,7 @@ export abstract class QueueChannel extends BaseReceiver<Bytes> implements SyncCh
    * assertEquals(queue.trySend(new Uint8Array([2])), false);
    * ```
    */
-  trySend(message: Uint8Array, options?: PriorityOptions): boolean {
+  override trySend(message: Uint8Array, options?: PriorityOptions): boolean {
     return this.#sender.trySend(message, options);
   }
 
@@ -166,29 +116,8 @@ export abstract class QueueChannel extends BaseReceiver<Bytes> implements SyncCh
    * assertThrows(() => queue.sendSync(new Uint8Array([2]), { timeout: 10 }), TimeoutError);
    * ```
    */
-  sendSync(message: Uint8Array, options?: SyncOptions & PriorityOptions): void {
+  override sendSync(message: Uint8Array, options?: SyncOptions & PriorityOptions): void {
     this.#sender.sendSync(message, options);
-  }
-
-  /**
-   * Waits until the queue has what was sent, and sends no more from here. Receivers are not told: there is no end.
-   *
-   * @example
-   * ```ts
-   * import { ClosedError } from "@ipc/core";
-   * import { MessageQueue } from "@ipc/posix";
-   * import { assertEquals, assertRejects } from "@std/assert";
-   *
-   * const name = `/example-${crypto.randomUUID()}`;
-   * using queue = MessageQueue.create(name, { maxMessages: 4, maxMessageSize: 64, unlinkOnClose: true });
-   * queue.send(new Uint8Array([1]));
-   * await queue.end();
-   * await assertRejects(() => queue.send(new Uint8Array([2])), ClosedError);
-   * assertEquals(await queue.receive(), new Uint8Array([1]));
-   * ```
-   */
-  end(): Promise<void> {
-    return this.#sender.end();
   }
 
   /**
@@ -260,21 +189,5 @@ export abstract class QueueChannel extends BaseReceiver<Bytes> implements SyncCh
    */
   receiveMessageSync(options?: SyncOptions): QueueMessage {
     return this.receiveSyncWith(this.#takeMessage, options)!;
-  }
-
-  /** Closes the channel: pending receives give `undefined`, and pending sends reject with a `ClosedError`. */
-  override close(): void {
-    if (this.closed) return;
-    this.#sender.close();
-    super.close();
-  }
-
-  /** Waits until the queue has what was sent, and closes the handle. */
-  override async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      if (!this.closed) await this.end();
-    } finally {
-      this.close();
-    }
   }
 }

@@ -6,8 +6,8 @@ import type { Bytes } from "@ipc/core";
 const CHUNK = 64 * 1024;
 /** A longer message gets a buffer of its own. */
 const LONGEST_SHARED = 4 * 1024;
-/** So few bytes are copied sooner one by one than by a call that copies. */
-const LONGEST_BY_BYTES = 128;
+/** So few bytes are copied sooner word by word than by a call that copies. */
+const LONGEST_BY_WORDS = 256;
 /**
  * So many places in a chunk get their views at once, if the messages are as long as the last: in a row a view costs
  * 25 ns, alone and right after a switch of process 130.
@@ -17,6 +17,11 @@ const MOST_AHEAD = 32;
 /** Hands out copies; those of one handout may share a buffer. */
 export class Handout {
   #chunk = new ArrayBuffer(0);
+  /** The chunk in words. */
+  #words = new Int32Array(this.#chunk);
+  /** What was copied from last, and the same in words. */
+  #from: Bytes | undefined;
+  #fromWords = this.#words;
   /** Where the chunk is free. */
   #free = 0;
   /** Views of the places before that, of which those from `next` on are not given away. */
@@ -25,7 +30,7 @@ export class Handout {
   #length = -1;
   #many = 1;
 
-  /** A copy of the first `length` bytes. */
+  /** A copy of the first `length` bytes of memory that begins at a multiple of 4. */
   copy(from: Bytes, length: number): Bytes {
     if (length === 0 || length > LONGEST_SHARED) return from.slice(0, length);
     let copy = this.#ahead[this.#next];
@@ -36,9 +41,24 @@ export class Handout {
       this.#next = 0;
     }
     this.#next++;
-    if (length > LONGEST_BY_BYTES) copy.set(from.subarray(0, length));
-    else for (let index = 0; index < length; index++) copy[index] = from[index]!;
+    if (length > LONGEST_BY_WORDS) copy.set(from.subarray(0, length));
+    else this.#copyWords(from, copy);
     return copy;
+  }
+
+  /** Copies what is short word by word, and its last bytes one by one. */
+  #copyWords(from: Bytes, copy: Bytes): void {
+    if (from !== this.#from) {
+      this.#from = from;
+      this.#fromWords = new Int32Array(from.buffer, from.byteOffset, from.length >>> 2);
+    }
+    const words = this.#words;
+    const fromWords = this.#fromWords;
+    const { length } = copy;
+    const start = copy.byteOffset >>> 2;
+    const whole = length >>> 2;
+    for (let index = 0; index < whole; index++) words[start + index] = fromWords[index]!;
+    for (let index = whole << 2; index < length; index++) copy[index] = from[index]!;
   }
 
   /** Makes views for messages of this length: one, and twice as many each time that it was not enough. */
@@ -52,6 +72,7 @@ export class Handout {
     // One that somebody has transferred away has a length of 0.
     if (this.#free + size > this.#chunk.byteLength) {
       this.#chunk = new ArrayBuffer(CHUNK);
+      this.#words = new Int32Array(this.#chunk);
       this.#free = 0;
     }
     const ahead: Bytes[] = this.#ahead = [];

@@ -1,7 +1,7 @@
 /** A channel over one socket that keeps the boundaries of messages. */
 
-import { type Bytes, ClosedError, type SyncChannel, type SyncOptions, type WaitOptions } from "@ipc/core";
-import { BaseReceiver, BaseSender } from "@ipc/core/base";
+import { type Bytes, ClosedError, type SyncOptions, type WaitOptions } from "@ipc/core";
+import { BaseSender, BaseSyncChannel } from "@ipc/core/base";
 import { Descriptor, type OwnedFd } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { Attachment } from "./_attachment.ts";
@@ -52,18 +52,16 @@ class PacketSender extends BaseSender {
     return this.trySendWith(message, to);
   }
 
-  sendSyncTo(message: Uint8Array, to: Destination | undefined, options: SyncOptions = {}): void {
+  sendSyncTo(message: Uint8Array, to: Destination | undefined, options?: SyncOptions): void {
     this.sendSyncWith(message, options, to);
   }
 }
 
 /** A channel over a socket that keeps the boundaries of messages; it owns the descriptor until it is closed. */
-export abstract class PacketChannel<M extends { data: Bytes }> extends BaseReceiver<Bytes>
-  implements SyncChannel {
+export abstract class PacketChannel<M extends { data: Bytes }> extends BaseSyncChannel {
   readonly #descriptor: Descriptor;
   readonly #source: PacketSource<M>;
   readonly #sender: PacketSender;
-  readonly #onClose: (() => void) | undefined;
 
   /** Takes the socket over, and closes it if that fails. */
   constructor(fd: number, options: PacketOptions, hooks: PacketHooks<M>) {
@@ -82,6 +80,7 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseRecei
         connected,
         admit,
         describe,
+        onClose,
         maxMessageSize: options.maxMessageSize,
       });
       sender = new PacketSender(new PacketSink(descriptor, { connected, maxMessageSize }), options);
@@ -89,79 +88,15 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseRecei
       descriptor.close();
       throw error;
     }
-    super(source);
+    super(source, sender);
     this.#descriptor = descriptor;
     this.#source = source;
     this.#sender = sender;
-    this.#onClose = onClose;
   }
 
   /** The descriptor's number, for passing on; it stays owned here. */
   get fd(): number {
     return this.#descriptor.fd;
-  }
-
-  /** The longest message in bytes that can be sent. */
-  get maxMessageSize(): number {
-    return this.#sender.maxMessageSize;
-  }
-
-  /** The sending half as a stream: a write resolves once the kernel has the message. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#sender.writable;
-  }
-
-  /**
-   * Sends one message; resolves once the kernel has it. Do not change the message before.
-   *
-   * @throws {TimeoutError} if there was no room within `timeout`; nothing was sent.
-   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
-   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
-   * @throws {BrokenPipeError} if nobody can receive it any more.
-   * @throws {ClosedError} if the channel was closed, or its sending half ended.
-   */
-  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
-    return this.#sender.send(message, options);
-  }
-
-  /** Sends many messages; an error carries `sent`, how many had left before it. */
-  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendBatch(messages, options);
-  }
-
-  /** Sends without waiting; false: there is no room, and nothing was sent. Throws as `send` does. */
-  trySend(message: Uint8Array): boolean {
-    return this.#sender.trySend(message);
-  }
-
-  /** Sends, blocking this thread while there is no room. Throws as `send` does. */
-  sendSync(message: Uint8Array, options?: SyncOptions): void {
-    this.#sender.sendSync(message, options);
-  }
-
-  /** Waits until the kernel has what was sent, and sends no more; a connected peer is told (SHUT_WR). */
-  end(): Promise<void> {
-    return this.#sender.end();
-  }
-
-  /** Closes at once: pending receives give `undefined`, pending sends reject. Calling it again does nothing. */
-  override close(): void {
-    if (this.closed) return;
-    try {
-      this.#sender.close();
-      this.#onClose?.();
-    } finally {
-      super.close();
-    }
-  }
-
-  /** Waits until the kernel has what was sent, and closes. */
-  override async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#sender[Symbol.asyncDispose]();
-    } finally {
-      this.close();
-    }
   }
 
   /** Takes a message with what is told of it, without waiting; `undefined`: there is none. */

@@ -47,6 +47,8 @@ export interface PacketSourceOptions<M> {
   admit?: ((origin: PacketOrigin) => boolean) | undefined;
   /** What is told of a message besides its bytes. */
   describe: (data: Bytes, origin: PacketOrigin) => M;
+  /** Called before the descriptor is closed. */
+  onClose?: (() => void) | undefined;
 }
 
 /** A {@linkcode Source} over recvmsg(2); it owns the descriptor. */
@@ -154,7 +156,11 @@ export class PacketSource<M extends { data: Bytes }> implements Source<Bytes> {
   }
 
   close(): void {
-    this.#descriptor.close();
+    try {
+      this.#options.onClose?.();
+    } finally {
+      this.#descriptor.close();
+    }
   }
 
   /** For what is told to nobody there is no room: the kernel need not put it together. */

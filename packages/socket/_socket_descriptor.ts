@@ -1,7 +1,16 @@
 /** A descriptor of a connected stream socket. */
 
 import { ERRNO, IpcError } from "@ipc/core";
-import { abi, Descriptor, type DescriptorOptions, errno, failure, Memory, sizeT } from "@ipc/core/sys";
+import {
+  abi,
+  Descriptor,
+  type DescriptorOptions,
+  errno,
+  failure,
+  Memory,
+  setNonblocking,
+  sizeT,
+} from "@ipc/core/sys";
 import { constants, syscalls } from "./_abi.ts";
 import { onAddress, onView } from "./_libc.ts";
 import { sendMessage } from "./_send_message.ts";
@@ -23,11 +32,15 @@ export interface SocketDescriptorOptions extends DescriptorOptions {
 /**
  * A connected stream socket, both ways.
  *
- * Each call says for itself whether it may wait, so that one direction can block the thread while the other is used
- * without: the mode of the open file description, which both share, is never changed.
+ * Calls that may not wait say so for themselves, so that one direction can block the thread while the other is used
+ * without: the mode of the open file description, which both share, does not matter to them. Only the runtime's reactor
+ * needs it to be non-blocking while it waits, and a read that blocks takes that back: otherwise it would cost three
+ * calls instead of one.
  */
 export class SocketDescriptor extends Descriptor {
   readonly #resetIsEnd: boolean;
+  /** Whether it was made blocking again after the runtime's reactor had waited. */
+  #blocksAgain = false;
   /** Descriptors that go with the next bytes. */
   #attached: readonly number[] | undefined;
 
@@ -52,9 +65,17 @@ export class SocketDescriptor extends Descriptor {
     while (true) {
       const count = this.#receive(into, 0);
       if (count !== NOTHING) return count;
-      // The runtime's reactor made it non-blocking.
-      this.poll(abi.POLLIN, undefined);
+      // The runtime's reactor made it non-blocking, and waits for nothing now.
+      setNonblocking(this.fd, false);
+      this.#blocksAgain = true;
     }
+  }
+
+  /** The runtime's reactor waits from now on; it makes the socket non-blocking only once, when it is made itself. */
+  override becameNonblocking(): void {
+    if (!this.#blocksAgain) return;
+    this.#blocksAgain = false;
+    setNonblocking(this.fd, true);
   }
 
   /** Writes what there is room for of the first `length` bytes; -1: there is none. System call: `sendto`. */
@@ -64,16 +85,20 @@ export class SocketDescriptor extends Descriptor {
 
   /** Writes the first `length` bytes, blocking this thread as long as it takes; an error is `partial` when some are gone. */
   override writeBlocking(from: Memory, length: number = from.bytes.byteLength): void {
-    let partial = false;
+    const count = this.#send(from, length, MSG_NOSIGNAL);
+    if (count !== length) this.#writeRest(from.bytes.subarray(Math.max(count, 0), length), count > 0);
+  }
+
+  /** Goes on writing; `partial` tells whether some bytes are gone. */
+  #writeRest(rest: Uint8Array, partial: boolean): void {
     try {
-      while (true) {
-        const count = this.#send(from, length, MSG_NOSIGNAL);
-        if (count === length) return;
-        if (count > 0) {
-          partial = true;
-          from = new Memory(from.bytes.subarray(count));
-          length -= count;
-        } else this.poll(abi.POLLOUT, undefined);
+      while (rest.byteLength > 0) {
+        // The runtime's reactor made it non-blocking.
+        this.poll(abi.POLLOUT, undefined);
+        const count = this.#send(new Memory(rest), rest.byteLength, MSG_NOSIGNAL);
+        if (count <= 0) continue;
+        partial = true;
+        rest = rest.subarray(count);
       }
     } catch (error) {
       if (partial && error instanceof IpcError) error.partial = true;

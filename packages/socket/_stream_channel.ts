@@ -6,11 +6,9 @@ import {
   type Framing,
   framing as framingByName,
   type FramingName,
-  type SyncChannel,
-  type SyncOptions,
   type WaitOptions,
 } from "@ipc/core";
-import { BaseReceiver, BaseSender, type Source } from "@ipc/core/base";
+import { BaseSender, BaseSyncChannel, type Source } from "@ipc/core/base";
 import { abi, ByteSink, ByteSource, check } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { type ByteBudget, decoderOf } from "./_byte_budget.ts";
@@ -54,7 +52,7 @@ export interface StreamHooks {
   budget?: ByteBudget | undefined;
 }
 
-/** A sink whose end leaves the other direction open. */
+/** A sink whose end leaves the other direction open, and whose messages may have an {@linkcode Attachment}. */
 class StreamSink extends ByteSink {
   readonly #descriptor: SocketDescriptor;
   /** Whether an empty message is nothing at all. */
@@ -69,13 +67,13 @@ class StreamSink extends ByteSink {
   }
 
   override put(message: Uint8Array, meta?: unknown): boolean {
-    if (!(meta instanceof Attachment)) return super.put(message, meta);
-    return this.#attached(message, meta, () => super.put(message));
+    if (meta === undefined) return super.put(message);
+    return this.#attached(message, meta as Attachment, () => super.put(message));
   }
 
   override putSync(message: Uint8Array, meta?: unknown): void {
-    if (!(meta instanceof Attachment)) return super.putSync(message, meta);
-    this.#attached(message, meta, () => super.putSync(message));
+    if (meta === undefined) super.putSync(message);
+    else this.#attached(message, meta as Attachment, () => super.putSync(message));
   }
 
   /** Tells the peer that nothing will follow. */
@@ -113,7 +111,7 @@ class StreamSender extends BaseSender {
  *
  * Each kind of stream socket has a class of its own, which is one of these.
  */
-export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncChannel {
+export abstract class StreamChannel extends BaseSyncChannel {
   readonly #descriptor: SocketDescriptor;
   readonly #source: ByteSource;
   readonly #sender: StreamSender;
@@ -138,7 +136,7 @@ export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncC
       throw error;
     }
     const source = idleTimeout === undefined ? bytes : new PatientSource(bytes, idleTimeout);
-    super(wrap(source, () => bytes.buffered));
+    super(wrap(source, () => bytes.buffered), sender);
     this.#descriptor = descriptor;
     this.#source = bytes;
     this.#sender = sender;
@@ -151,11 +149,6 @@ export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncC
     return this.#descriptor.fd;
   }
 
-  /** The longest message in bytes. */
-  get maxMessageSize(): number {
-    return this.#sender.maxMessageSize;
-  }
-
   /** Bytes that were read from the kernel and belong to no message yet. */
   get buffered(): number {
     return this.#source.buffered;
@@ -166,44 +159,6 @@ export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncC
     const count = new Int32Array(1);
     check(libc.ioctl(this.fd, BigInt(abi.FIONREAD), count), "ioctl", "count the bytes in socket", this.fd);
     return count[0]!;
-  }
-
-  /** The sending half as a stream: a write resolves once the kernel has it; closing it ends that direction. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#sender.writable;
-  }
-
-  /**
-   * Sends one message; resolves once the kernel has it. Do not change the message before.
-   *
-   * @throws {TimeoutError} if there was no room within `timeout`; with `partial: true` the rest still follows.
-   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
-   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
-   * @throws {BrokenPipeError} if the peer has closed.
-   * @throws {ClosedError} if the channel was closed, or its sending half ended.
-   */
-  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
-    return this.#sender.send(message, options);
-  }
-
-  /** Sends many messages at the price of one; an error carries `sent`, how many had left before it. */
-  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendBatch(messages, options);
-  }
-
-  /** Sends without waiting; false: there is no room, and nothing was sent. Throws as `send` does. */
-  trySend(message: Uint8Array): boolean {
-    return this.#sender.trySend(message);
-  }
-
-  /** Sends, blocking this thread while there is no room. Throws as `send` does. */
-  sendSync(message: Uint8Array, options?: SyncOptions): void {
-    this.#sender.sendSync(message, options);
-  }
-
-  /** Flushes what was sent, and tells the peer that nothing will follow; what it sends still arrives (SHUT_WR). */
-  end(): Promise<void> {
-    return this.#sender.end();
   }
 
   /** Sends a message with handles, in its turn. */
@@ -228,20 +183,10 @@ export abstract class StreamChannel extends BaseReceiver<Bytes> implements SyncC
   override close(): void {
     if (this.closed) return;
     try {
-      this.#sender.close();
-    } finally {
       super.close();
+    } finally {
       this.#release();
       this.#onClose?.();
-    }
-  }
-
-  /** Waits until the kernel has what was sent, and closes. */
-  override async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#sender[Symbol.asyncDispose]();
-    } finally {
-      this.close();
     }
   }
 }

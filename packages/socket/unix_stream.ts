@@ -26,8 +26,8 @@ export interface UnixStreamOptions extends StreamOptions, BufferOptions {
  * to the kernel. A channel that is closed while messages of the peer lie unread does not cost the peer what was sent
  * before: everything that `send` gave to the kernel can be received.
  *
- * System calls: `recvfrom`, `sendto`, `shutdown`, `getsockopt`, `poll`, the runtime's reactor, and `epoll_wait` while
- * there is no room.
+ * System calls: `recvfrom`, `sendto`, `shutdown`, `getsockopt`, `fcntl`, `poll`, the runtime's reactor, and `epoll_wait`
+ * while there is no room.
  *
  * @example
  * ```ts

@@ -1,5 +1,4 @@
 import {
-  type Bytes,
   ClosedError,
   duplex,
   type Key,
@@ -7,7 +6,7 @@ import {
   type SyncOptions,
   type WaitOptions,
 } from "@ipc/core";
-import { BaseReceiver } from "@ipc/core/base";
+import { BaseReceiver, BaseSyncChannel } from "@ipc/core/base";
 import { constants, msqidDs } from "./_abi.ts";
 import { queueKind } from "./_kinds.ts";
 import {
@@ -46,7 +45,9 @@ const { IPC_NOWAIT, IPC_RMID } = constants;
  * goes down, so that neither side learns that the other has gone: `receive` never gives the end while the handle is
  * open. Messages of one type keep their order; receives of different types do not stand in each other's way.
  *
- * As a channel it sends messages of type 1 and receives any. Whoever needs both directions of one queue takes
+ * As a channel it sends messages of type 1 and receives any. Its `maxMessageSize` is MSGMAX, which the kernel is asked
+ * for each time; a queue whose `maxBytes` are fewer takes none that is longer than those. `end` waits until the queue
+ * has what was sent, and receivers are not told. Whoever needs both directions of one queue takes
  * {@linkcode MessageQueue.duplex}; for its own messages are what a process that sends and receives gets back.
  * For processes that have nothing to do with System V, a FIFO or a POSIX queue is the better choice: those can be
  * seen in a folder, and waiting for them costs less.
@@ -67,7 +68,7 @@ const { IPC_NOWAIT, IPC_RMID } = constants;
  * assertEquals([type, new TextDecoder().decode(data)], [1, "fire!"]);
  * ```
  */
-export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
+export class MessageQueue extends BaseSyncChannel {
   /** The number by which `ipcs` and other processes know it. */
   readonly id: number;
   /** The key under which it was found; `IPC_PRIVATE` for one without. */
@@ -82,7 +83,7 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
   private constructor(found: Found, key: Key, options: QueuedBytesOptions & CreateOptions) {
     const sender = new QueueSender(found, 1, options);
     const source = new QueueSource(found);
-    super(source);
+    super(source, sender);
     this.id = found.id;
     this.key = key;
     this.#found = found;
@@ -162,20 +163,6 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
   }
 
   /**
-   * MSGMAX: the longest message in bytes that the kernel takes, read anew each time (IPC_INFO).
-   *
-   * A queue whose `maxBytes` are fewer takes none that is longer than those.
-   */
-  get maxMessageSize(): number {
-    return this.#sender.maxMessageSize;
-  }
-
-  /** The sending half as a stream, of messages of type 1: a write resolves once the queue has it. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#sender.writable;
-  }
-
-  /**
    * Sends one message; resolves once the queue has it. Do not change the message before. System call: `msgsnd`.
    *
    * @throws {TimeoutError} if there was no room within `timeout`.
@@ -186,28 +173,18 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
    * @throws {LimitError} if too many bytes wait already because nobody awaited them.
    * @throws {ClosedError} if the handle was closed, or its sending half ended.
    */
-  send(message: Uint8Array, options?: WaitOptions & MessageTypeOptions): Promise<void> {
+  override send(message: Uint8Array, options?: WaitOptions & MessageTypeOptions): Promise<void> {
     return this.#sender.send(message, options);
   }
 
-  /** Sends many messages of type 1; an error carries `sent`, how many had left before it. */
-  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendBatch(messages, options);
-  }
-
   /** Sends without waiting; false: there is no room, and nothing was sent. Throws as `send` does. */
-  trySend(message: Uint8Array, options?: MessageTypeOptions): boolean {
+  override trySend(message: Uint8Array, options?: MessageTypeOptions): boolean {
     return this.#sender.trySend(message, options);
   }
 
   /** Sends, blocking this thread while there is no room. Throws as `send` does. */
-  sendSync(message: Uint8Array, options?: SyncOptions & MessageTypeOptions): void {
+  override sendSync(message: Uint8Array, options?: SyncOptions & MessageTypeOptions): void {
     this.#sender.sendSync(message, options);
-  }
-
-  /** Waits until the queue has what was sent, and sends no more from here. Receivers are not told: there is no end. */
-  end(): Promise<void> {
-    return this.#sender.end();
   }
 
   /**
@@ -376,19 +353,9 @@ export class MessageQueue extends BaseReceiver<Bytes> implements SyncChannel {
   override close(): void {
     if (this.closed) return;
     for (const view of [...this.#views]) view.close();
-    this.#sender.close();
     super.close();
     // It fails only where somebody else has removed it, or was given it: then it is theirs.
     if (this.#removeOnClose) queueKind.control(this.id, IPC_RMID, null);
-  }
-
-  /** Waits until the queue has what was sent, and closes the handle. */
-  override async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#sender[Symbol.asyncDispose]();
-    } finally {
-      this.close();
-    }
   }
 
   #checkOpen(): void {

@@ -6,37 +6,30 @@ import { Waiter } from "./_wait.ts";
 
 const END = Symbol("end of a batch");
 
-/** A pending send: one message, or a batch that is drawn from its iterator piece by piece. */
-export class Outgoing extends Waiter<void> {
-  sent = 0;
-  /** The messages of a batch that were drawn and not sent yet. */
-  drawn: Uint8Array[] = [];
+/** A batch: the messages that were drawn and not sent yet, and where the others come from. */
+export class Batch {
+  /** The messages that were drawn last. */
+  drawn: readonly Uint8Array[] = [];
+  /** The first of them that was not sent. */
   next = 0;
   /** Why no more can be drawn; told once what was drawn before has left. */
-  failure: { error: unknown } | undefined;
-  /** Where a batch is drawn from: an array by index, which costs half as much as by iterator. */
+  #failure: { error: unknown } | undefined;
+  /** Where it is drawn from: an array by index, which costs half as much as by iterator. */
   readonly #array: readonly Uint8Array[] | undefined;
   #index = 0;
   readonly #iterator: Iterator<Uint8Array> | undefined;
 
-  constructor(
-    readonly message: Uint8Array | undefined,
-    readonly options: WaitOptions | undefined,
-    readonly batch: Iterable<Uint8Array> | undefined,
-    /** What the mechanism wants to know of the message besides its bytes. */
-    readonly meta: unknown,
-  ) {
-    super();
-    if (Array.isArray(batch)) this.#array = batch;
-    else if (batch !== undefined) this.#iterator = batch[Symbol.iterator]();
+  constructor(messages: Iterable<Uint8Array>) {
+    if (Array.isArray(messages)) this.#array = messages;
+    else this.#iterator = messages[Symbol.iterator]();
   }
 
   /**
-   * Draws the next messages of a batch from its iterator, none above `longest` bytes, until there are `most` or
-   * `bytes` of them; false: there are no more.
+   * Draws the next messages, none above `longest` bytes, until there are `most` or `bytes` of them; false: there are
+   * no more.
    */
   draw(most: number, bytes: number, longest: number): boolean {
-    if (this.failure !== undefined) throw this.failure.error;
+    if (this.#failure !== undefined) throw this.#failure.error;
     const drawn: Uint8Array[] = [];
     this.drawn = drawn;
     this.next = 0;
@@ -50,9 +43,16 @@ export class Outgoing extends Waiter<void> {
       }
     } catch (error) {
       if (drawn.length === 0) throw error;
-      this.failure = { error };
+      this.#failure = { error };
     }
     return drawn.length > 0;
+  }
+
+  /** Draws no more. */
+  giveUp(): void {
+    try {
+      this.#iterator?.return?.();
+    } catch { /* Why it is given up has been told already. */ }
   }
 
   #nextOfBatch(): Uint8Array | typeof END {
@@ -61,12 +61,25 @@ export class Outgoing extends Waiter<void> {
     const { done, value } = this.#iterator!.next();
     return done ? END : value;
   }
+}
+
+/** A pending send: one message, or a batch that is drawn from its iterator piece by piece. */
+export class Outgoing extends Waiter<void> {
+  sent = 0;
+
+  constructor(
+    readonly message: Uint8Array | undefined,
+    readonly options: WaitOptions | undefined,
+    readonly batch: Batch | undefined,
+    /** What the mechanism wants to know of the message besides its bytes. */
+    readonly meta: unknown,
+  ) {
+    super();
+  }
 
   override reject(reason: unknown): void {
     super.reject(reason);
-    try {
-      this.#iterator?.return?.();
-    } catch { /* It has been told already. */ }
+    this.batch?.giveUp();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { LimitError } from "../errors.ts";
 import { nextTurn, turnIsDue } from "./_ladder.ts";
-import { annotate, type Outgoing } from "./_outgoing.ts";
+import { annotate, type Batch, type Outgoing } from "./_outgoing.ts";
 import type { Sink } from "./mechanism.ts";
 
 /** Queued bytes that are worth a system call of their own, even before the turn is over. */
@@ -101,7 +101,7 @@ export class OutgoingQueue {
       const head = this.#line[0];
       if (head === undefined) return true;
       try {
-        if (head.batch !== undefined ? this.#offerBatch(head) : this.#offerSingle(head)) continue;
+        if (head.batch !== undefined ? this.#offerBatch(head, head.batch) : this.#offerSingle(head)) continue;
         this.#headBegun = this.#sink.begun;
         return false;
       } catch (error) {
@@ -149,30 +149,30 @@ export class OutgoingQueue {
   }
 
   /** Offers what is drawn of a batch, or draws; true when there may be more to do at once. */
-  #offerBatch(batch: Outgoing): boolean {
+  #offerBatch(head: Outgoing, batch: Batch): boolean {
     if (
       batch.next === batch.drawn.length &&
       !batch.draw(MOST_AT_ONCE, FLUSH_BYTES, this.#sink.maxMessageSize)
     ) {
       this.#remove(0);
-      this.#complete(batch);
+      this.#complete(head);
       return true;
     }
     const { drawn, next } = batch;
     if (this.#sink.putMany !== undefined) {
       const reached = this.#sink.putMany(drawn, next);
-      this.#advance(batch, reached - next);
+      this.#advance(head, reached - next);
       return reached === drawn.length;
     }
     if (!this.#sink.put(drawn[next]!)) return false;
-    this.#advance(batch, 1);
+    this.#advance(head, 1);
     return true;
   }
 
   /** Counts messages of the first in line as sent. */
   #advance(head: Outgoing, count: number): void {
     head.sent += count;
-    if (head.batch !== undefined) head.next += count;
+    if (head.batch !== undefined) head.batch.next += count;
     else if (count > 0) {
       this.#line.shift();
       this.#complete(head);

@@ -23,14 +23,19 @@ export function cannotBlock(what: string): NotSupportedError {
   return new NotSupportedError(`Cannot ${what}: nothing can block this thread here`, { code: "ENOSYS" });
 }
 
+/** What ends a wait early, and how that is called off. */
+interface Limits {
+  readonly timer: ReturnType<typeof setTimeout> | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: () => void;
+}
+
 /** A call that waits. */
 export class Waiter<T> {
   readonly promise: Promise<T>;
   #resolve!: (value: T) => void;
   #reject!: (reason: unknown) => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
+  #limits: Limits | undefined;
 
   constructor() {
     this.promise = new Promise<T>((resolve, reject) => {
@@ -40,15 +45,12 @@ export class Waiter<T> {
   }
 
   /** Starts the time limit and listens to the signal. */
-  arm(options: WaitOptions, onTimeout: () => void, onAbort: () => void): void {
-    if (options.timeout !== undefined && options.timeout <= LONGEST_TIMER) {
-      this.#timer = setTimeout(onTimeout, options.timeout);
-    }
-    if (options.signal !== undefined) {
-      this.#signal = options.signal;
-      this.#onAbort = onAbort;
-      options.signal.addEventListener("abort", onAbort, { once: true });
-    }
+  arm({ timeout, signal }: WaitOptions, onTimeout: () => void, onAbort: () => void): void {
+    const timer = timeout !== undefined && timeout <= LONGEST_TIMER
+      ? setTimeout(onTimeout, timeout)
+      : undefined;
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#limits = { timer, signal, onAbort };
   }
 
   resolve(value: T): void {
@@ -62,8 +64,10 @@ export class Waiter<T> {
   }
 
   #disarm(): void {
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
-    if (this.#signal !== undefined) this.#signal.removeEventListener("abort", this.#onAbort!);
-    this.#timer = this.#signal = undefined;
+    if (this.#limits === undefined) return;
+    const { timer, signal, onAbort } = this.#limits;
+    this.#limits = undefined;
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
   }
 }

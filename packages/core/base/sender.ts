@@ -7,7 +7,7 @@
 import type { SyncOptions, SyncSender, WaitOptions } from "../channel.ts";
 import { ClosedError } from "../errors.ts";
 import { Ladder } from "./_ladder.ts";
-import { annotate, checkMessage, Outgoing } from "./_outgoing.ts";
+import { annotate, Batch, checkMessage, Outgoing } from "./_outgoing.ts";
 import { OutgoingQueue } from "./_outgoing_queue.ts";
 import { cannotBlock, checkTimeout, timedOut } from "./_wait.ts";
 import type { Sink } from "./mechanism.ts";
@@ -122,7 +122,7 @@ export class BaseSender implements SyncSender {
     try {
       this.#checkOpen();
       if (options !== undefined) checkWait(options);
-      return this.#enqueue(new Outgoing(undefined, options, messages, undefined));
+      return this.#enqueue(new Outgoing(undefined, options, new Batch(messages), undefined));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -145,7 +145,7 @@ export class BaseSender implements SyncSender {
   }
 
   /** Sends, blocking this thread while there is no room. What was sent before and still waits leaves first. */
-  sendSync(message: Uint8Array, options: SyncOptions = {}): void {
+  sendSync(message: Uint8Array, options?: SyncOptions): void {
     this.sendSyncWith(message, options, undefined);
   }
 
@@ -201,9 +201,9 @@ export class BaseSender implements SyncSender {
   }
 
   /** {@linkcode BaseSender.sendSync} for mechanisms whose messages have more than bytes. */
-  protected sendSyncWith(message: Uint8Array, options: SyncOptions, meta: unknown): void {
+  protected sendSyncWith(message: Uint8Array, options: SyncOptions | undefined, meta: unknown): void {
     this.#check(message);
-    const { timeout } = options;
+    const timeout = options?.timeout;
     const sink = this.#sink;
     if (timeout === undefined && sink.putSync !== undefined && this.#queue.empty && !sink.begun) {
       return sink.putSync(message, meta);
