@@ -23,6 +23,7 @@ import * as sysvMsg from "./_sysv_msg.ts";
 import * as sysvSem from "./_sysv_sem.ts";
 import * as sysvShm from "./_sysv_shm.ts";
 import * as tcp from "./_tcp.ts";
+import * as tls from "./_tls.ts";
 import * as udp from "./_udp.ts";
 import * as unix from "./_unix.ts";
 import * as unixDgram from "./_unix_dgram.ts";
@@ -66,6 +67,7 @@ const drivers: Readonly<Record<string, Driver>> = {
   "unix-seqpacket": unix,
   "unix-dgram": unixDgram,
   tcp,
+  tls,
   udp,
   ws: webSocket,
   wss: webSocket,
@@ -90,6 +92,8 @@ export const surveys: Readonly<Record<string, Survey>> = {
   unix: { list: () => listSockets("unix") },
   "unix-seqpacket": { list: () => listSockets("unix-seqpacket") },
   "unix-dgram": { list: () => listSockets("unix-dgram") },
+  tcp,
+  udp,
   fifo,
   file,
   mmap,

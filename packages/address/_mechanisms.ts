@@ -22,11 +22,11 @@ export interface Mechanism {
   readonly keepsMessages?: boolean;
   /** Whether its objects lie in folders, and are not all in one place. */
   readonly inFolders?: boolean;
-  /** Whether all that follows the scheme is the object, with question marks and percent signs: a URL. */
+  /** Whether the object is a URL, with question marks and percent signs; parameters then follow a `#`. */
   readonly isUrl?: boolean;
   /** The options that its objects are created with. */
   readonly makes: readonly (keyof MakeOptions)[];
-  /** The parameters behind the question mark. */
+  /** The parameters behind the question mark, or the `#`. */
   readonly params: Readonly<Record<string, Param>>;
   /** Says what is wrong with the object's name, given its parameters; `undefined`: nothing. */
   check(target: string, params: Readonly<Record<string, string>>): string | undefined;
@@ -70,7 +70,7 @@ function checkHost(form: string): (target: string) => string | undefined {
     const found = /^(?:\[[^\]]+\]|[^:\[\]]*):(\d{1,5})$/.exec(target);
     if (found === null) return `it is a host and a port, such as ${form}`;
     const port = Number(found[1]);
-    return port >= 1 && port <= 65_535 ? undefined : `a port is 1 to 65535, not ${port}`;
+    return port <= 65_535 ? undefined : `a port is 1 to 65535, not ${port}; 0 listens at one that is free`;
   };
 }
 
@@ -95,6 +95,10 @@ function checkUrl(target: string): string | undefined {
 }
 
 const framing = oneOf("length", "lines", "nul", "content-length", "raw");
+
+/** Files with certificates and keys, in PEM. */
+const file: Param = { values: "FILE", expected: "the path of a file", accepts: (value) => value !== "" };
+const pem = { cert: file, key: file, ca: file } as const;
 
 /** Whose objects are trusted besides one's own. */
 const owner: Param = {
@@ -245,6 +249,16 @@ export const mechanisms: readonly Mechanism[] = [
     check: checkHost("tcp:localhost:8000"),
   },
   {
+    scheme: "tls",
+    form: "tls:host:port",
+    summary: "TCP connection, encrypted; who listens has ?cert= and key=",
+    directions: ["both", "send", "receive"],
+    readsAhead: true,
+    makes: [],
+    params: { framing, ...pem },
+    check: checkHost("tls:localhost:8000"),
+  },
+  {
     scheme: "udp",
     form: "udp:host:port",
     summary: "UDP datagrams, which may be lost",
@@ -268,12 +282,12 @@ export const mechanisms: readonly Mechanism[] = [
   {
     scheme: "wss",
     form: "wss://host/path",
-    summary: "WebSocket, encrypted",
+    summary: "WebSocket, encrypted; parameters stand behind a #",
     directions: ["both", "send", "receive"],
     readsAhead: true,
     isUrl: true,
     makes: [],
-    params: {},
+    params: pem,
     check: checkUrl,
   },
   {

@@ -53,7 +53,7 @@ export function checkReceives({ text }: Address, direction: Direction): void {
   if (direction !== "receive") {
     throw new AddressError(
       text,
-      'who listens for datagrams has nobody to send to; give direction: "receive"',
+      "who listens for datagrams only receives: there is nobody to send to",
       "listen at",
     );
   }

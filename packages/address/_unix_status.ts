@@ -51,8 +51,23 @@ export function socketStatus(address: Address): SocketStatus {
 export function listSockets(scheme: UnixScheme): SocketStatus[] {
   const lines = readLines().filter(({ type }) => type === scheme);
   const holders = socketHolders();
-  const paths = new Set(lines.filter(({ reachable }) => reachable).map(({ path }) => path));
+  const paths = new Set(lines.filter((line) => line.reachable && !isGone(line)).map(({ path }) => path));
   return [...paths].sort().map((path) => statusOf(formatAddress(scheme, path), scheme, path, lines, holders));
+}
+
+/**
+ * Whether nobody can get to it by its path, from here at least.
+ *
+ * So it is once the path was removed. The kernel writes names as they are, and any user can have one with a line in it
+ * that looks like a socket's: there is none at that path.
+ */
+function isGone({ path }: Line): boolean {
+  if (!path.startsWith("/")) return false;
+  try {
+    return !Deno.lstatSync(path).isSocket;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+  }
 }
 
 function statusOf(

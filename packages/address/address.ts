@@ -7,9 +7,9 @@ export interface Address {
   readonly text: string;
   /** The mechanism: `"fifo"`, `"unix"`, `"stdio"`. */
   readonly scheme: string;
-  /** The object: what stands between the colon and the question mark, percent-decoded; of a URL all of it, as it is. */
+  /** The object: what stands between the colon and the question mark, percent-decoded; a URL, up to the `#`, as it is. */
   readonly target: string;
-  /** What stands behind the question mark, percent-decoded. */
+  /** What stands behind the question mark, percent-decoded; of a URL behind the `#`, which nobody else is sent. */
   readonly params: Readonly<Record<string, string>>;
 }
 
@@ -41,7 +41,7 @@ export function parseAddress(text: string): Address {
     throw new AddressError(text, `there is no mechanism "${scheme}"; there are ${schemes()}`);
   }
 
-  const question = mechanism.isUrl ? -1 : text.indexOf("?", colon);
+  const question = text.indexOf(mechanism.isUrl ? "#" : "?", colon);
   const rest = text.slice(colon + 1, question < 0 ? undefined : question);
   const target = mechanism.isUrl ? rest : decode(text, rest);
   // No prototype, so that a parameter called "constructor" is one like any other.
@@ -95,7 +95,8 @@ export function formatAddress(
   const query = Object.entries(params).map(([name, value]) =>
     `${encodeURIComponent(name)}=${encodeURIComponent(value)}`
   );
-  const text = `${scheme}:${encode(target)}${query.length > 0 ? "?" : ""}${query.join("&")}`;
+  const mark = isUrl ? "#" : "?";
+  const text = `${scheme}:${encode(target)}${query.length > 0 ? mark : ""}${query.join("&")}`;
   return parseAddress(text).text;
 }
 

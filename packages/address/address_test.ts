@@ -31,7 +31,7 @@ Deno.test("parseAddress() takes an address apart and decodes it", () => {
 });
 
 const ALL =
-  "fifo:, file:, unix:, unix-seqpacket:, unix-dgram:, tcp:, udp:, ws:, wss:, sysv-msg:, sysv-sem:, sysv-shm:, mq:, sem:, shm:, mmap:, stdio:";
+  "fifo:, file:, unix:, unix-seqpacket:, unix-dgram:, tcp:, tls:, udp:, ws:, wss:, sysv-msg:, sysv-sem:, sysv-shm:, mq:, sem:, shm:, mmap:, stdio:";
 
 const wrong: [address: string, reason: string][] = [
   ["", "it is empty; an address is like fifo:/path"],
@@ -188,6 +188,7 @@ Deno.test("schemes tells what help shows", () => {
     "unix-seqpacket:/path",
     "unix-dgram:/path",
     "tcp:host:port",
+    "tls:host:port",
     "udp:host:port",
     "ws://host:port/path",
     "wss://host/path",

@@ -9,6 +9,11 @@ export interface ListenOptions extends Omit<ConnectOptions, "keepOpen"> {
   mode?: number | undefined;
   /** Removes on close what this call has created; what existed stays. The path of a socket goes in any case. */
   removeOnClose?: boolean | undefined;
+  /**
+   * Called with the address once others can connect, before anybody is waited for; of the network only, where port 0
+   * is one that is free, and this tells which.
+   */
+  onListen?: ((address: string) => void) | undefined;
 }
 
 /**

@@ -131,6 +131,28 @@ export interface SocketStatus extends Addressed<"unix" | "unix-seqpacket" | "uni
   readonly holders: readonly number[];
 }
 
+/** What can be seen of a socket of the network that listens, or of one that receives datagrams; TLS and WebSockets are TCP. */
+export interface NetworkStatus extends Addressed<"tcp" | "udp"> {
+  /** The address that it is bound to, as a number; `0.0.0.0` and `::` are every address of this machine. */
+  readonly host: string;
+  /** Its port. */
+  readonly port: number;
+  /** The user who made it. */
+  readonly uid: number;
+  /** There is none: whoever reaches the port may connect. */
+  readonly mode?: undefined;
+  /** Connections that were made there and are open, accepted or not; datagrams have none. */
+  readonly connections?: number;
+  /** Connections that wait to be accepted. */
+  readonly waiting?: number;
+  /** Bytes of datagrams that wait to be received. */
+  readonly available?: number;
+  /** Datagrams for which there was no room. */
+  readonly dropped?: number;
+  /** Ids of the processes that have it open, as far as this user may see. */
+  readonly holders: readonly number[];
+}
+
 /** What can be seen of a log. */
 export interface LogFileStatus extends Addressed<"file">, LogStatus {
   /** Its path. */
@@ -156,6 +178,7 @@ export type ObjectStatus =
   | NamedMemoryStatus
   | MappedFileStatus
   | SocketStatus
+  | NetworkStatus
   | LogFileStatus;
 
 /**

@@ -135,6 +135,32 @@ Deno.test("unix: stat() and list() tell who listens and how many are connected",
   await assertRejects(() => stat(address), NotFoundError);
 });
 
+Deno.test(
+  "unix: a name that looks like the line of another socket does not make one",
+  { ignore: !python },
+  async () => {
+    using dir = folder();
+    const line = `0000000000000000: 00000002 00000000 00010000 0001 01 1 ${dir.path}/forged`;
+    const script =
+      "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(chr(0) + sys.argv[1]); s.listen(); " +
+      "print(1, flush=True); sys.stdin.read()";
+    const server = new Deno.Command("python3", {
+      args: ["-c", script, `ipc-test-${crypto.randomUUID()}\n${line}`],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const output = server.stdout.getReader();
+    await output.read();
+    try {
+      assertEquals(list(["unix"]).filter(({ address }) => address.includes(dir.path)), []);
+    } finally {
+      await server.stdin.close();
+      await output.cancel();
+      await server.status;
+    }
+  },
+);
+
 Deno.test("unix: what a dead process left is seen as that, and remove() removes it and nothing else", {
   ignore: !python,
 }, async () => {

@@ -4,6 +4,7 @@ import { type Address, connect, listen, schemes } from "@ipc/address";
 import type { Receiver, Sender, WaitOptions } from "@ipc/core";
 import { advice } from "./_address.ts";
 import { about } from "./_failure.ts";
+import { type Output, print } from "./io.ts";
 import { flag, type Option } from "./_options.ts";
 
 /** `--listen`, the same for every verb that has it. */
@@ -21,19 +22,25 @@ export interface OpenOptions extends WaitOptions {
   listen: boolean;
   /** Stays open when the last sender leaves. */
   follow?: boolean;
+  /** Where to say at which port it listens, if that is one that was free. */
+  stderr: Output;
 }
 
 /** Opens the sending end of an address. */
 export function openSender(
   address: Address,
-  { listen: create, timeout, signal }: OpenOptions,
+  { listen: create, timeout, signal, stderr }: OpenOptions,
 ): Promise<Sender> {
   const options = { direction: "send", timeout, signal } as const;
   return about(
     address.text,
     () =>
       create
-        ? listen(address, { ...options, removeOnClose: !keepsMessages(address) })
+        ? listen(address, {
+          ...options,
+          removeOnClose: !keepsMessages(address),
+          onListen: announce(address, stderr),
+        })
         : connect(address, options),
     advice(address, OR_LISTEN),
   );
@@ -46,15 +53,21 @@ function keepsMessages(address: Address): boolean {
 
 /** Opens the receiving end of an address. */
 export function openReceiver(address: Address, options: OpenOptions): Promise<Receiver> {
-  const { listen: create, follow = false, timeout, signal } = options;
+  const { listen: create, follow = false, timeout, signal, stderr } = options;
   const common = { direction: "receive", timeout, signal } as const;
   return about(
     address.text,
     () => {
       return create
-        ? listen(address, { ...common, removeOnClose: true })
+        ? listen(address, { ...common, removeOnClose: true, onListen: announce(address, stderr) })
         : connect(address, { ...common, keepOpen: follow });
     },
     advice(address, OR_LISTEN),
   );
+}
+
+/** Says which port was free, where the address asks for one that is. */
+function announce({ target }: Address, stderr: Output): ((address: string) => void) | undefined {
+  if (!/:0(?=[/?]|$)/.test(target)) return undefined;
+  return (address) => void print(stderr, `ipc: listening at ${address}\n`);
 }

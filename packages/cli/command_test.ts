@@ -75,7 +75,7 @@ const KEY = "a key is decimal, 0x hexadecimal or 0 octal, and a path begins with
 const ALL = schemes.map(({ scheme }) => `${scheme}:`).join(", ");
 
 const KINDS =
-  "sysv-msg, sysv-sem, sysv-shm, mq, sem, shm, unix, unix-seqpacket, unix-dgram, fifo, file, mmap";
+  "sysv-msg, sysv-sem, sysv-shm, mq, sem, shm, unix, unix-seqpacket, unix-dgram, tcp, udp, fifo, file, mmap";
 
 const wrong: [args: string[], stderr: string][] = [
   [["rcv"], 'there is no verb "rcv"; did you mean "recv"?'],
@@ -157,7 +157,7 @@ const wrong: [args: string[], stderr: string][] = [
   [["recv", "unix-dgram:/a"], "recv unix-dgram:/a: datagrams are received by who listens there"],
   [
     ["send", "udp:localhost:9", "x", "--listen"],
-    'send udp:localhost:9: who listens for datagrams has nobody to send to; give direction: "receive"',
+    "send udp:localhost:9: who listens for datagrams only receives: there is nobody to send to",
   ],
   [["send", "tcp:localhost", "x"], "send tcp:localhost: it is a host and a port, such as tcp:localhost:8000"],
   [["recv", "ws:localhost"], "recv ws:localhost: it is a URL, such as ws://localhost:8000/path"],

@@ -53,8 +53,12 @@ export class Backoff {
   /** An attempt has failed; the milliseconds to wait before the next, `undefined`: there is none. */
   fail(): number | undefined {
     this.#failed++;
-    if (this.#failed >= this.#attempts) return undefined;
-    const time = Math.min(this.#maxDelay, this.#delay * 2 ** (this.#failed - 1));
+    return this.#failed >= this.#attempts ? undefined : this.time(this.#failed);
+  }
+
+  /** Milliseconds to wait after so many failures in a row. */
+  time(failures: number): number {
+    const time = Math.min(this.#maxDelay, this.#delay * 2 ** (failures - 1));
     return time * (1 - this.#jitter * this.#random());
   }
 }

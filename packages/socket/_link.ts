@@ -1,10 +1,18 @@
-/** One connection after another, made while somebody waits for one. */
+/** One connection after another. */
 
-import { BrokenPipeError, type Channel, ClosedError } from "@ipc/core";
+import { BrokenPipeError, type Channel, ClosedError, TimeoutError } from "@ipc/core";
 import { Backoff, type BackoffOptions } from "./_backoff.ts";
 
 /** Makes a connection; gives up when the signal aborts. */
 export type OpenLink = (options: { signal: AbortSignal }) => Promise<Channel>;
+
+/** Milliseconds that an attempt may take which nobody waits for: so long it keeps the process alive. */
+const UNAWAITED = 5000;
+
+/** Milliseconds that a connection lasts unless there is something wrong with it. */
+const BRIEF = 1000;
+
+type Timer = ReturnType<typeof setTimeout>;
 
 /** What happens to a {@linkcode Link}. */
 export interface LinkEvents {
@@ -17,7 +25,8 @@ export interface LinkEvents {
 /**
  * The connection of now, or the attempts to make one.
  *
- * Attempts are made while somebody waits, and only then: an idle channel neither tries nor keeps the process alive.
+ * Attempts are made whether somebody waits or not. Where nobody does, the time between them does not keep the process
+ * alive, and an attempt does not for long.
  */
 export class Link {
   readonly #open: OpenLink;
@@ -26,7 +35,15 @@ export class Link {
   readonly #waiting = new Set<() => void>();
   #channel: Channel | undefined;
   #lost: unknown;
+  /** When the last connection was made, and how many in a row were lost at once. */
+  #since = 0;
+  #brief = 0;
+  #trying = false;
+  /** The attempt that is under way, and when it is given up. */
   #attempt: AbortController | undefined;
+  #limit: Timer | undefined;
+  /** The time before the next attempt. */
+  #pause: { timer: Timer; end: () => void } | undefined;
   #failure: unknown;
   #ending = false;
   #over = false;
@@ -56,10 +73,11 @@ export class Link {
   park(wake: () => void): () => void {
     const waiter = () => wake();
     this.#waiting.add(waiter);
-    if (this.#attempt === undefined) this.#try();
+    if (this.#trying) this.#hold();
+    else this.#try();
     return () => {
       this.#waiting.delete(waiter);
-      if (this.#waiting.size === 0) this.#stop();
+      this.#hold();
     };
   }
 
@@ -68,17 +86,20 @@ export class Link {
     if (this.#channel !== channel) return;
     this.#channel = undefined;
     this.#lost = reason ?? new BrokenPipeError("Cannot receive: the peer has ended the connection");
+    this.#brief = performance.now() - this.#since < BRIEF ? this.#brief + 1 : 0;
     channel.close();
     if (this.#ending) this.#over = true;
     // The peer's good end answers this side's: it has read everything.
     if (!this.#ending || reason !== undefined) this.#events.onDown();
+    if (!this.#trying) this.#try();
   }
 
   /** Ends the sending direction: when the other side ends too, no other connection is made. */
   async end(): Promise<void> {
     this.#ending = true;
-    if (this.#channel === undefined) this.#over = true;
-    else await this.#channel.end();
+    if (this.#channel !== undefined) return await this.#channel.end();
+    this.#over = true;
+    this.#stop();
   }
 
   /** Ends it all. */
@@ -89,50 +110,80 @@ export class Link {
     this.#channel = undefined;
   }
 
-  #stop(): void {
-    this.#attempt?.abort(new ClosedError("Cannot connect: nobody waits any more"));
-    this.#attempt = undefined;
+  /** Whether another connection is to be made. */
+  get #wanted(): boolean {
+    return this.#channel === undefined && this.#failure === undefined && !this.#over;
   }
 
   async #try(): Promise<void> {
-    const attempt = this.#attempt = new AbortController();
-    const { signal } = attempt;
-    while (this.#channel === undefined && this.#failure === undefined) {
+    this.#trying = true;
+    // A peer that ends each connection at once is not to be asked without a pause.
+    if (this.#brief > 1 && this.#wanted) await this.#rest(this.#backoff.time(this.#brief - 1));
+    while (this.#wanted) {
       try {
-        const channel = await this.#open({ signal });
-        if (signal.aborted) return channel.close();
-        this.#up(channel);
+        const channel = await this.#connect();
+        if (this.#wanted) this.#up(channel);
+        else channel.close();
       } catch (error) {
-        if (signal.aborted) return;
         const time = this.#backoff.fail();
-        if (time === undefined) this.#failure = error;
-        else if (!await slept(time, signal)) return;
+        if (time === undefined) this.#failure ??= error;
+        else if (this.#wanted) await this.#rest(time);
       }
     }
-    this.#attempt = undefined;
+    this.#trying = false;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const wake of waiting) wake();
   }
 
+  async #connect(): Promise<Channel> {
+    const { signal } = this.#attempt = new AbortController();
+    this.#hold();
+    try {
+      return await this.#open({ signal });
+    } finally {
+      clearTimeout(this.#limit);
+      this.#attempt = undefined;
+    }
+  }
+
+  async #rest(time: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, time);
+    this.#pause = { timer, end: resolve };
+    this.#hold();
+    await promise;
+    clearTimeout(timer);
+    this.#pause = undefined;
+  }
+
+  /** Makes what is under way keep the process alive as long as somebody waits, and not much longer. */
+  #hold(): void {
+    clearTimeout(this.#limit);
+    const awaited = this.#waiting.size > 0;
+    if (this.#pause !== undefined) {
+      if (awaited) Deno.refTimer(this.#pause.timer);
+      else Deno.unrefTimer(this.#pause.timer);
+    } else if (!awaited && this.#attempt !== undefined) {
+      const attempt = this.#attempt;
+      this.#limit = setTimeout(() => {
+        attempt.abort(new TimeoutError(`Cannot connect: no answer within ${UNAWAITED} ms`));
+      }, UNAWAITED);
+    }
+  }
+
+  #stop(): void {
+    clearTimeout(this.#limit);
+    this.#attempt?.abort(new ClosedError("Cannot connect: the channel is closed"));
+    this.#pause?.end();
+  }
+
   #up(channel: Channel): void {
     this.#backoff.succeed();
     this.#channel = channel;
+    this.#since = performance.now();
     const lost = this.#lost;
     this.#lost = undefined;
     this.#events.onUp(lost);
   }
-}
-
-/** Waits; false: the signal has aborted. */
-function slept(milliseconds: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve(!signal.aborted);
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal.addEventListener("abort", end, { once: true });
-  });
 }

@@ -1,30 +1,46 @@
 /** A connection of node:tls, which alone can ask a client for its certificate. */
 
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ByteConn } from "./_conn_ends.ts";
 
-/**
- * Bytes that may wait to be read before the socket is paused. They are many: the runtime forgets the peer's end where
- * it has come together with the bytes on which it is paused, and a receive would then wait for ever (Deno 2.9.5).
- */
-const MOST_WAITING = 4 * 1024 * 1024;
+/** Bytes that may wait to be read before no more are taken from the kernel. */
+const MOST_WAITING = 64 * 1024;
+/** Milliseconds that the end of a closed connection has to leave. */
+const GRACE = 1000;
 
-/** A {@linkcode ByteConn} over a socket of node:tls. */
+/** What carries the bytes of a socket; node:net keeps it to itself. */
+interface Carrier {
+  readonly _handle?: { readStart(): void; readStop(): void } | null;
+}
+
+/**
+ * A {@linkcode ByteConn} over a socket of node:tls.
+ *
+ * It is the TCP socket below that is held back, by what carries its bytes: a paused TLS socket goes on reading and keeps
+ * what it has read, without limit, and forgets an end that came together with the bytes on which it was paused (Deno
+ * 2.9.5).
+ */
 export class NodeConn implements ByteConn {
   readonly #socket: TLSSocket;
+  readonly #carrier: Carrier;
   readonly #arrived: Uint8Array[] = [];
   #waiting = 0;
+  #heldBack = false;
   #ended = false;
+  #closing = false;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: TLSSocket) {
+  /** Takes over a TLS socket and the TCP socket below it. */
+  constructor(socket: TLSSocket, below: Socket) {
     this.#socket = socket;
+    this.#carrier = below as Carrier;
     const tell = () => this.#tell();
     socket.on("data", (bytes: Uint8Array) => {
       this.#arrived.push(bytes);
       this.#waiting += bytes.length;
-      if (this.#waiting > MOST_WAITING) socket.pause();
+      if (this.#waiting > MOST_WAITING) this.#holdBack(true);
       tell();
     });
     socket.on("end", () => {
@@ -54,7 +70,7 @@ export class NodeConn implements ByteConn {
     into.set(bytes.subarray(0, length));
     if (length < bytes.length) this.#arrived.unshift(bytes.subarray(length));
     this.#waiting -= length;
-    if (this.#waiting <= MOST_WAITING / 2 && this.#socket.isPaused()) this.#socket.resume();
+    if (this.#waiting <= MOST_WAITING / 2) this.#holdBack(false);
     return length;
   }
 
@@ -69,7 +85,15 @@ export class NodeConn implements ByteConn {
   }
 
   close(): void {
-    this.#socket.destroy();
+    const socket = this.#socket;
+    // What has not left by now had its time.
+    if (this.#closing || socket.writableFinished || socket.writableLength > 0) return void socket.destroy();
+    this.#closing = true;
+    const timer = setTimeout(() => socket.destroy(), GRACE);
+    socket.once("close", () => clearTimeout(timer));
+    socket.once("finish", () => socket.destroy());
+    // Without a word of it the peer could not tell this end from one that somebody on the way has cut off.
+    socket.end();
   }
 
   ref(): void {
@@ -78,6 +102,13 @@ export class NodeConn implements ByteConn {
 
   unref(): void {
     this.#socket.unref();
+  }
+
+  #holdBack(stop: boolean): void {
+    if (stop === this.#heldBack) return;
+    this.#heldBack = stop;
+    if (stop) this.#carrier._handle?.readStop();
+    else this.#carrier._handle?.readStart();
   }
 
   #tell(): void {

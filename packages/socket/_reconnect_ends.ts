@@ -1,8 +1,13 @@
 /** Messages over whatever connection there is. */
 
-import { BrokenPipeError, type Bytes, type Channel, TruncatedError } from "@ipc/core";
+import { BrokenPipeError, type Bytes, type Channel, TimeoutError, TruncatedError } from "@ipc/core";
 import type { Sink, Source } from "@ipc/core/base";
 import type { Link } from "./_link.ts";
+
+/** Milliseconds between two looks at a connection that nobody waits for. */
+const LOOK = 1000;
+/** Milliseconds without a message to send after which the next one looks first whether the connection has ended. */
+const QUIET = 10;
 
 /** Whether an error tells that the connection has ended, rather than something about one message. */
 function isLoss(error: unknown): boolean {
@@ -19,9 +24,13 @@ export class LinkSource implements Source<Bytes> {
   #receiving: AbortController | undefined;
   #giveUpLink: (() => void) | undefined;
   #wake: (() => void) | undefined;
+  readonly #looks: ReturnType<typeof setInterval>;
 
   constructor(link: Link) {
     this.#link = link;
+    this.#looks = setInterval(() => this.look(), LOOK);
+    // An idle channel does not keep the process alive.
+    Deno.unrefTimer(this.#looks);
   }
 
   get ended(): boolean {
@@ -64,7 +73,15 @@ export class LinkSource implements Source<Bytes> {
   }
 
   close(): void {
+    clearInterval(this.#looks);
     this.#receiving?.abort();
+  }
+
+  /** Looks whether the connection has ended. A message that is found is kept, and hides what is behind it. */
+  async look(): Promise<void> {
+    const { channel } = this.#link;
+    if (channel === undefined || this.#receiving !== undefined || this.ready()) return;
+    await this.#receive(channel, 0);
   }
 
   #tell(): void {
@@ -83,14 +100,15 @@ export class LinkSource implements Source<Bytes> {
     else this.#giveUpLink = this.#link.park(() => this.#go());
   }
 
-  async #receive(channel: Channel): Promise<void> {
+  async #receive(channel: Channel, timeout?: number): Promise<void> {
     const { signal } = this.#receiving = new AbortController();
     try {
-      const message = await channel.receive({ signal });
+      const message = await channel.receive({ signal, timeout });
       if (message !== undefined) this.#kept.push(message);
       else this.#link.lose(channel, undefined);
     } catch (error) {
-      if (error !== signal.reason) {
+      const nothing = timeout !== undefined && error instanceof TimeoutError && !channel.ended;
+      if (error !== signal.reason && !nothing) {
         if (!isLoss(error)) this.#error = { error };
         if (isLoss(error) || channel.ended) this.#link.lose(channel, error);
       }
@@ -100,8 +118,10 @@ export class LinkSource implements Source<Bytes> {
   }
 }
 
-/** What a {@linkcode LinkSink} tells. */
+/** What a {@linkcode LinkSink} asks and tells. */
 export interface LinkSinkOptions {
+  /** Looks whether the connection has ended. */
+  look: () => Promise<void>;
   /** The longest message in bytes. */
   maxMessageSize: number;
   /** Whether what finds no connection waits for one, or is refused. */
@@ -124,6 +144,7 @@ export class LinkSink implements Sink {
   #sending = false;
   #outcome: { error: unknown } | undefined;
   #sent = false;
+  #lastSent = 0;
   #stop: AbortController | undefined;
   readonly #waiting = new Set<() => void>();
 
@@ -145,7 +166,7 @@ export class LinkSink implements Sink {
     if (failure !== undefined) throw gone(failure);
     if (channel === undefined) {
       if (this.#options.keep) return false;
-      throw gone(new BrokenPipeError("Cannot send: there is no connection at this moment"));
+      throw notNow();
     }
     this.#message = message;
     this.#send(channel, message);
@@ -196,6 +217,10 @@ export class LinkSink implements Sink {
     this.#sent = false;
     const { signal } = this.#stop = new AbortController();
     try {
+      const now = performance.now();
+      if (now - this.#lastSent > QUIET) await this.#options.look();
+      this.#lastSent = now;
+      if (this.#link.channel !== channel) throw notNow();
       await channel.send(message, { signal });
       this.#sent = true;
     } catch (error) {
@@ -217,6 +242,10 @@ export class LinkSink implements Sink {
     if (loss && partial) this.#outcome = { error: this.#options.onTorn(message, error) };
     else if (!loss || !this.#options.keep) this.#outcome = { error };
   }
+}
+
+function notNow(): BrokenPipeError {
+  return new BrokenPipeError("Cannot send: there is no connection at this moment");
 }
 
 function gone(cause: unknown): BrokenPipeError {

@@ -7,6 +7,8 @@ import type { Sink, Source } from "@ipc/core/base";
 const HIGH_WATER = 256 * 1024;
 /** Milliseconds between two looks whether there is room: a WebSocket does not tell. */
 const LOOK = 2;
+/** Milliseconds that the peer has to answer that this end has ended. */
+const ANSWER = 5000;
 /** Close codes with which a peer ends in good order, by RFC 6455 section 7.4.1: done, going away, and none. */
 const GOOD = [1000, 1001, 1005];
 /** What is told a peer that sent more than is taken here. */
@@ -156,9 +158,16 @@ export class WebSocketSink implements Sink {
     return () => clearTimeout(timer);
   };
 
-  /** The closing handshake ends both directions. */
-  end(): void {
-    this.#socket.close(1000);
+  /** The closing handshake ends both directions; with its answer the peer has everything. */
+  async end(): Promise<void> {
+    const socket = this.#socket;
+    if (socket.readyState === WebSocket.CLOSED) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    socket.addEventListener("close", () => resolve(), { once: true });
+    const timer = setTimeout(resolve, ANSWER);
+    socket.close(1000);
+    await promise;
+    clearTimeout(timer);
   }
 
   close(): void {

@@ -7,7 +7,10 @@ export type UnixScheme = "unix" | "unix-seqpacket" | "unix-dgram";
 export interface UnixAddress {
   /** `"unix"`: a stream of bytes; `"unix-seqpacket"`: whole messages; `"unix-dgram"`: datagrams. */
   readonly type: UnixScheme;
-  /** A path of at most 107 bytes, or `@` and an abstract name of at most 107 bytes. */
+  /**
+   * A path of at most 107 bytes, or `@` and an abstract name of at most 107 bytes, zeros included. A byte that is not
+   * UTF-8 is a character from U+DC80 to U+DCFF, as in what the kernel tells of other programs' sockets.
+   */
   readonly path: string;
 }
 

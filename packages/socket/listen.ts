@@ -23,10 +23,11 @@ export type ListenOptions = Omit<
 /**
  * Listens at an address.
  *
- * Resolves once those who connect get through.
+ * Resolves once those who connect get through. Datagrams have no connections: {@linkcode bindUnixDatagram} and
+ * {@linkcode bindUdp} give one channel for all who send.
  *
  * @throws {AlreadyExistsError} if the address is in use.
- * @throws {TypeError} if the address cannot be read.
+ * @throws {TypeError} if the address cannot be read, or is one of datagrams.
  *
  * @example
  * ```ts
@@ -104,9 +105,16 @@ function listenAt(
     case "ws":
     case "wss":
       return listenWebSocket(address as string, options);
+    case "unix-dgram":
+    case "udp": {
+      const bind = scheme === "udp" ? "bindUdp" : "bindUnixDatagram";
+      throw new TypeError(
+        `Cannot listen at "${scheme}:": datagrams have no connections; ${bind} receives from whoever sends`,
+      );
+    }
     default:
       throw new TypeError(
-        `Cannot listen at "${scheme}:": there are unix: unix-seqpacket: tcp: tls: ws: and wss:, and sockets without connections are bound by bindUnixDatagram and bindUdp`,
+        `Cannot listen at "${scheme}:": there are unix: unix-seqpacket: tcp: tls: ws: and wss:`,
       );
   }
 }

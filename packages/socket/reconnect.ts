@@ -31,8 +31,12 @@ export interface ReconnectOptions extends BackoffOptions {
 /**
  * A channel over one connection after another.
  *
- * It owns the connection of the moment until it is closed. Whatever ends that, a crash or a good end, another is made,
- * as long as somebody waits to receive or to send: an idle channel does not try, and does not keep the process alive.
+ * It owns the connection of the moment until it is closed. Whatever ends that, a crash or a good end, another is made:
+ * at once where somebody waits to receive; otherwise the end is seen within a second, and before a message is sent
+ * after a pause, but not behind a message that nobody has received. The next attempt is made at once, unless several
+ * connections in a row were lost within a second of being made. An idle channel does not keep the process alive
+ * meanwhile; an attempt that is under way delays its exit by 5 seconds at most.
+ *
  * No message is ever sent twice by it. One that a connection was given whole may be lost with it, and is then told to
  * `onUncertain`; one of which some bytes had left rejects with a `BrokenPipeError` of code `EUNCERTAIN`. What the peer
  * had sent and was not received is lost as well. Once `end` was called, the peer's end is the end.
@@ -42,8 +46,8 @@ export class ReconnectingChannel extends BaseReceiver<Bytes> implements Channel 
   readonly #sender: BaseSender;
 
   /** Makes a channel over `link`. Programs use {@linkcode reconnecting}, or `connect` with the option `reconnect`. */
-  constructor(link: Link, sink: LinkSink, options: ReconnectOptions) {
-    super(new LinkSource(link));
+  constructor(link: Link, source: LinkSource, sink: LinkSink, options: ReconnectOptions) {
+    super(source);
     this.#link = link;
     this.#sender = new BaseSender(sink, { maxQueuedBytes: options.maxQueuedBytes });
   }
@@ -149,7 +153,9 @@ export async function reconnecting(
     onDown: tell,
   });
   await firstConnection(link, { timeout, signal });
+  const source = new LinkSource(link);
   const sink = new LinkSink(link, {
+    look: () => source.look(),
     maxMessageSize: link.channel!.maxMessageSize,
     keep: unsent === "keep",
     onSent: (message) => onUncertain !== undefined && memory.add(message),
@@ -161,7 +167,13 @@ export async function reconnecting(
       });
     },
   });
-  return new ReconnectingChannel(link, sink, options);
+  try {
+    return new ReconnectingChannel(link, source, sink, options);
+  } catch (error) {
+    source.close();
+    link.close();
+    throw error;
+  }
 }
 
 /** Waits for the first connection; there is nothing to hold on to without it. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { BrokenPipeError, type Bytes, ClosedError, LimitError, TimeoutError } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
+import { startChild } from "./testdata/program.ts";
 import { Backoff } from "./_backoff.ts";
 import { reconnecting, type ReconnectOptions } from "./reconnect.ts";
 import { listenTcp } from "./tcp_listener.ts";
@@ -219,4 +220,97 @@ Deno.test("an end that both sides have told is the end", async () => {
   assertEquals(text(await channel.receive()), "answer");
   assertEquals(await channel.receive(), undefined);
   assert(channel.ended);
+});
+
+Deno.test("a connection that is lost while nobody waits is made again by itself", async () => {
+  using server = new Server();
+  await server.start();
+  const lost: unknown[] = [];
+  using channel = await server.client({ onReconnect: (reason) => lost.push(reason) });
+  const first = await server.accept();
+  server.stop();
+  first.close();
+  while (channel.connected) await new Promise((resolve) => setTimeout(resolve, 5));
+  await server.start();
+  using second = await server.accept();
+  while (!channel.connected) await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(lost.length, 1);
+  await channel.send(bytes("again"));
+  assertEquals(text(await second.receive()), "again");
+});
+
+Deno.test("who only sends, and seldom, loses nothing to a server that was started anew", async () => {
+  using server = new Server();
+  await server.start();
+  const uncertain: string[] = [];
+  const tell = (messages: Bytes[]) => uncertain.push(...messages.map((message) => text(message)!));
+  using channel = await server.client({ onUncertain: tell });
+  using first = await server.accept();
+  await channel.send(bytes("one"));
+  assertEquals(text(await first.receive()), "one");
+  first.close();
+  // As long a pause as makes it look.
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await channel.send(bytes("two"));
+  using second = await server.accept();
+  assertEquals(text(await second.receive()), "two");
+  assertEquals(uncertain, ["one"]);
+});
+
+Deno.test("a server that ends each connection at once is not asked without a pause", async () => {
+  using server = new Server();
+  await server.start();
+  let asked = 0;
+  using channel = await reconnecting((link) => {
+    asked++;
+    return connectTcp(server.address, link);
+  }, { delay: 30_000 });
+  const received = channel.receive();
+  for (let count = 0; count < 2; count++) (await server.accept()).close();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assertEquals(asked, 2);
+  channel.close();
+  assertEquals(await received, undefined);
+});
+
+Deno.test("a message that is found while nobody waits is kept for who asks", async () => {
+  using server = new Server();
+  await server.start();
+  using channel = await server.client();
+  using first = await server.accept();
+  await first.sendBatch(["a", "b"].map(bytes));
+  // Sending looks whether the connection has ended.
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await channel.send(bytes("hello"));
+  assertEquals([text(await channel.receive()), text(await channel.receive())], ["a", "b"]);
+  assertEquals(text(await first.receive()), "hello");
+});
+
+Deno.test("neither an idle connection nor the time between attempts keeps a process alive", async () => {
+  using server = new Server();
+  await server.start();
+  const client = (rest: string) =>
+    startChild(`
+      import { connectTcp, reconnecting } from ${JSON.stringify(import.meta.resolve("./mod.ts"))};
+      const channel = await reconnecting((link) => connectTcp("${server.address}", link), { delay: 60_000, maxDelay: 60_000 });
+      ${rest}
+      console.log("over");`);
+  assertEquals(await client(""), "over\n");
+  (await server.accept()).close();
+  const away = client(`
+    console.log(new TextDecoder().decode(await channel.receive()));
+    while (channel.connected) await new Promise((resolve) => setTimeout(resolve, 5));`);
+  const connection = await server.accept();
+  await connection.send(bytes("bye"));
+  server.stop();
+  connection.close();
+  assertEquals(await away, "bye\nover\n");
+});
+
+Deno.test("a connection that cannot be made into a channel is closed", async () => {
+  using server = new Server();
+  await server.start();
+  await assertRejects(() => server.client({ maxQueuedBytes: -1 }), RangeError);
+  using first = await server.accept();
+  assertEquals(await first.receive(), undefined);
 });

@@ -110,18 +110,19 @@ class TlsListenerSource implements ListenerSource<TlsStream> {
   }
 
   #admit(socket: TLSSocket): void {
+    const below = this.#shaking.get(nameOf(socket));
     this.#shaking.delete(nameOf(socket));
     const { maxConnections = DEFAULT_MAX_CONNECTIONS, authorize, clientCaCerts } = this.#options;
     const peer = peerOf(socket, clientCaCerts !== undefined);
     socket.on("error", () => {});
-    if (this.connections >= maxConnections || authorize?.(peer) === false) {
+    if (below === undefined || this.connections >= maxConnections || authorize?.(peer) === false) {
       this.refused++;
       socket.destroy();
       return;
     }
     this.connections++;
     const hooks = { budget: this.#budget, onClose: () => void this.connections-- };
-    this.#arrived.push(new TlsStream(new NodeConn(socket), peer, this.#options, hooks));
+    this.#arrived.push(new TlsStream(new NodeConn(socket, below), peer, this.#options, hooks));
     const wake = this.#wake;
     this.#rest();
     wake?.();

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { AlreadyExistsError, ClosedError, IpcError, MessageTooLongError, PermissionError } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { connect } from "./connect.ts";
+import { listen } from "./listen.ts";
 import { settled } from "./testdata/net_pairs.ts";
 import { startChild } from "./testdata/program.ts";
 import { bindUdp, connectUdp } from "./udp.ts";
@@ -125,4 +126,10 @@ Deno.test("nobody at the other end is an error, and the next one who comes there
   assertEquals(await next.receive({ timeout }), bytes("found"));
   assert(!client.ended);
   await settled();
+});
+
+Deno.test("listening at an address of datagrams tells what to call", async () => {
+  for (const [address, bind] of [["udp:127.0.0.1:0", "bindUdp"], ["unix-dgram:/run/a", "bindUnixDatagram"]]) {
+    await assertRejects(() => listen(address!), TypeError, `no connections; ${bind} receives`);
+  }
 });

@@ -31,6 +31,7 @@ export interface WebSocketOptions {
  * the process alive. Messages go out as binary ones, text that comes in arrives as UTF-8. A WebSocket has no way to
  * hold the peer back: what nobody receives is kept, up to `maxBufferedBytes`. `send` waits while more than 256 KiB
  * have not left yet, which it looks for every 2 ms. `end` ends both directions: what the peer had on its way is lost.
+ * It waits for the peer's answer, by which the peer's WebSocket has all that was sent, 5 seconds at most.
  *
  * @example
  * ```ts
@@ -95,7 +96,10 @@ export class WebSocketChannel extends BaseReceiver<Bytes> implements Channel {
     return this.#sender.sendBatch(messages, options);
   }
 
-  /** Sends what waits, and closes the WebSocket: the peer's `receive` gives the end, and so does this one's. */
+  /**
+   * Sends what waits, and closes the WebSocket: the peer's `receive` gives the end, and so does this one's. Resolves
+   * once the peer's WebSocket has everything, or has not said so for 5 seconds.
+   */
   end(): Promise<void> {
     return this.#sender.end();
   }

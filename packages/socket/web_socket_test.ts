@@ -37,6 +37,43 @@ Deno.test("two processes talk over a WebSocket", async () => {
   assertEquals(await server.receive(), undefined);
 });
 
+Deno.test("end() waits until the peer has everything: a process may leave then", async () => {
+  await using listener = await listen("ws://127.0.0.1:0/");
+  const child = startChild(`
+    import { connectWebSocket } from ${JSON.stringify(import.meta.resolve("./web_socket.ts"))};
+    const channel = await connectWebSocket(${JSON.stringify(listener.address)});
+    for (let count = 0; count < 200; count++) channel.send(new Uint8Array(20_000).fill(count));
+    await channel.end();
+    Deno.exit();`);
+  const server = (await listener.accept({ timeout: 60_000 }))!;
+  assertEquals(await child, "");
+  for (let count = 0; count < 200; count++) {
+    assertEquals(await server.receive({ timeout: 10_000 }), new Uint8Array(20_000).fill(count));
+  }
+  assertEquals(await server.receive(), undefined);
+});
+
+Deno.test("end() does not wait for ever for a peer that never answers", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = (async () => {
+    const connection = await silent.accept();
+    const request = new Uint8Array(4096);
+    const head = new TextDecoder().decode(request.subarray(0, (await connection.read(request))!));
+    const key = /^sec-websocket-key: (.*)\r$/im.exec(head)![1] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    const accept = new Uint8Array(await crypto.subtle.digest("SHA-1", bytes(key))).toBase64();
+    await connection.write(bytes(
+      "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n" +
+        `sec-websocket-accept: ${accept}\r\n\r\n`,
+    ));
+    return connection;
+  })();
+  const channel = await connectWebSocket(`ws://127.0.0.1:${silent.addr.port}/`);
+  using _connection = await accepting;
+  await channel.end();
+  await assertRejects(() => channel.send(bytes("a")), ClosedError);
+  channel.close();
+});
+
 Deno.test("a peer that is killed is told from one that has ended", async () => {
   await using listener = await listen("ws://127.0.0.1:0/");
   const child = new Deno.Command(Deno.execPath(), {

@@ -38,8 +38,8 @@ export default verb({
     const source = readAddress(from);
     const target = readAddress(to);
     const { receiver, sender } = await openBoth(
-      (signal) => openReceiver(source, { listen, follow, timeout, signal }),
-      (signal) => openSender(target, { listen, timeout, signal }),
+      (signal) => openReceiver(source, { listen, follow, timeout, signal, stderr: io.stderr }),
+      (signal) => openSender(target, { listen, timeout, signal, stderr: io.stderr }),
       io.signal,
     );
     const line = new ProgressLine(io.stderr);

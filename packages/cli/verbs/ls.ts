@@ -11,7 +11,7 @@ import { verb } from "../_verb.ts";
 export default verb({
   text: [
     "KIND is sysv-msg, sysv-sem, sysv-shm, mq, sem or shm; unix, unix-seqpacket or unix-dgram for the sockets that can " +
-    "be connected or sent to; fifo:FOLDER for the FIFOs below a folder, file:FOLDER for the logs, mmap:FOLDER for the " +
+    "be connected or sent to, tcp and udp for those of the network; fifo:FOLDER for the FIFOs below a folder, file:FOLDER for the logs, mmap:FOLDER for the " +
     "files there that somebody has mapped and shares. Without any it is all that needs no folder; POSIX queues are in " +
     "it where their file system is mounted, and ls mq says how. Everybody's objects are listed, and nobody is " +
     "disturbed. The addresses are those that the other verbs take; stat tells all there is to see of one.",
@@ -19,7 +19,7 @@ export default verb({
   options: { json: flag("print an object for each, one a line, with plain numbers") },
   examples: [
     ["ipc ls", "everything"],
-    ["ipc ls unix", "who listens at which unix socket"],
+    ["ipc ls unix tcp", "who listens at which unix socket, and at which port"],
     ["ipc ls shm fifo:/run", "POSIX memory, and the FIFOs below /run"],
     [
       "ipc ls sysv-shm --json | jq -r 'select(.attachCount == 0).address' | xargs ipc rm",
@@ -93,6 +93,10 @@ function contents(status: ObjectStatus): string[] {
       return [count(status.connections, "connection"), ...status.holders.slice(0, 1).map(processName)];
     case "unix-dgram":
       return status.holders.slice(0, 1).map(processName);
+    case "tcp":
+      return [count(status.connections!, "connection"), ...status.holders.slice(0, 1).map(processName)];
+    case "udp":
+      return [bytes(status.available!), ...status.holders.slice(0, 1).map(processName)];
     case "file": {
       const { first, last, bytes: inAll, consumers } = status;
       return [

@@ -78,7 +78,7 @@ export default verb({
     const wanted = count ?? (follow ? Infinity : 1);
     const print = json ? asJson : options["no-newline"] ? asBytes : asLine;
     const wait = { timeout, signal: io.signal };
-    const receiver = await openReceiver(address, { listen, follow, ...wait });
+    const receiver = await openReceiver(address, { listen, follow, stderr: io.stderr, ...wait });
     // A member of a consumer says of each message that it was printed.
     const tells = selects || json || "consumer" in address.params;
     const next = tells && "receiveMessage" in receiver

@@ -43,7 +43,7 @@ export default verb({
     const typed = withParam(readAddress(text), "type", ["send", type], "messages with a type");
     const address = withParam(typed, "priority", ["priority", priority], "messages with a priority");
     const wait = { timeout, signal: io.signal };
-    const sender = await openSender(address, { listen, ...wait });
+    const sender = await openSender(address, { listen, stderr: io.stderr, ...wait });
     try {
       await about(text, async () => {
         if (messages.length > 0) await sender.sendBatch(messages.map((text) => encoder.encode(text)), wait);

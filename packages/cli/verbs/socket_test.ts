@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { has } from "../../core/testdata/child.ts";
+import { makeCertificates } from "../../socket/testdata/certificates.ts";
 import { exists, folder, ipc, shell, start, until } from "../_testing.ts";
 
 const ignore = !["socat", "nc", "curl", "python3"].every(has);
@@ -69,6 +70,59 @@ for (const scheme of ["tcp", "udp", "ws"]) {
     assertEquals([code, stdout, stderr], [0, "hello\n", ""]);
   });
 }
+
+Deno.test({
+  name: "tls: and wss: with certificates in files, both ways",
+  ignore: !has("openssl"),
+  async fn() {
+    using dir = folder();
+    const { ca, server } = await makeCertificates();
+    for (const [name, text] of Object.entries({ ca, cert: server.cert, key: server.key })) {
+      Deno.writeTextFileSync(`${dir.path}/${name}`, text);
+    }
+    const own = `cert=${dir.path}/cert&key=${dir.path}/key`;
+    for (const [scheme, path, mark] of [["tls:", "", "?"], ["wss://", "/in", "#"]]) {
+      const at = `${scheme}127.0.0.1:${freePort()}${path}`;
+      await using receiver = start(["recv", `${at}${mark}${own}`, "--listen", "--timeout", "30s"]);
+      await sent(`${at}${mark}ca=${dir.path}/ca`, "hello");
+      const { code, stdout, stderr } = await receiver.finished;
+      assertEquals([code, stdout, stderr], [0, "hello\n", ""]);
+
+      await using sender = start(["send", `${at}${mark}${own}`, "--listen", "a", "b"]);
+      let received = "";
+      await until(async () => {
+        received = (await ipc(["recv", `${at}${mark}ca=${dir.path}/ca`, "--follow"])).stdout;
+        return received !== "";
+      });
+      assertEquals([received, (await sender.finished).code], ["a\nb\n", 0]);
+    }
+    const none = await ipc(["recv", "tls:127.0.0.1:0", "--listen"]);
+    assertEquals(none.code, 2);
+    assertMatch(none.stderr, /who listens has a certificate and its key: cert=FILE&key=FILE/);
+  },
+});
+
+Deno.test("a port that is free: --listen says which, and ls and stat find it", async () => {
+  for (const scheme of ["tcp", "udp"]) {
+    await using receiver = start(["recv", `${scheme}:127.0.0.1:0`, "--listen", "--timeout", "30s"]);
+    let address = "";
+    await until(async () => {
+      const { stdout } = await ipc(["ls", scheme, "--json"]);
+      const all = stdout.trim().split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+      address = all.find(({ holders }) => holders.includes(receiver.process.pid))?.address ?? "";
+      return address !== "";
+    });
+    assertMatch(
+      (await ipc(["ls", scheme])).stdout,
+      new RegExp(`^${address.replaceAll(".", "\\.")} .* deno`, "m"),
+    );
+    const { stdout } = await ipc(["stat", address]);
+    assertMatch(stdout, new RegExp(`^ {2}port +${address.split(":").at(-1)}$`, "m"));
+    await sent(address, "hello");
+    const finished = await receiver.finished;
+    assertEquals([finished.stdout, finished.stderr], ["hello\n", `ipc: listening at ${address}\n`]);
+  }
+});
 
 Deno.test("a signal ends recv --listen, prints what has come, and removes the path", async () => {
   using dir = folder();

@@ -66,7 +66,7 @@ function show(name: string, value: unknown, all: Properties): string | undefined
   if (name === "mode") {
     return `${(value as number).toString(8).padStart(4, "0")}  ${letters(value as number)}`;
   }
-  if (["id", "inode", "first", "last"].includes(name)) return String(value);
+  if (["id", "inode", "port", "first", "last"].includes(name)) return String(value);
   if (name === "key") return value === IPC_PRIVATE ? "private" : formatKey(value as Key);
   if (/uid$/i.test(name)) return `${userName(value as number)} (${value})`;
   if (/gid$/i.test(name)) return `${groupName(value as number)} (${value})`;

@@ -6,8 +6,12 @@ import { type Decoder, DEFAULT_MAX_MESSAGE_SIZE, type FramingOptions } from "../
 
 /** What is read into, unless a frame needs more. */
 const CHUNK = 64 * 1024;
+/** What is read into until more has come at once, four times as much each time: most of a crowd say little. */
+const FIRST_CHUNK = 512;
 /** A read into less than this costs more calls than a new chunk costs. */
 const LEAST_ROOM = 4 * 1024;
+/** The same while the first chunk is enough. */
+const FIRST_LEAST_ROOM = FIRST_CHUNK / 2;
 /** From here on a message is handed out where it was read to, and the next chunk is made for more of its kind. */
 const LARGE = 16 * 1024;
 /** So many bytes are copied out at once rather than message by message. */
@@ -54,7 +58,8 @@ export function find(bytes: Uint8Array, value: number, from: number, to: number)
  * chunk, after the bytes behind it were moved to a new one.
  *
  * A peer that claims a huge frame and sends nothing gets no memory for it: a chunk is at most 64 KiB and four
- * times the bytes that have really arrived, in this frame or in a large one just before it.
+ * times the bytes that have really arrived, in this frame or in a large one just before it. One that is idle
+ * costs 512 bytes: chunks grow when a read fills one.
  */
 export abstract class ArenaDecoder implements Decoder {
   /** The memory that is read into now. */
@@ -65,6 +70,9 @@ export abstract class ArenaDecoder implements Decoder {
   protected filled = 0;
   /** How many bytes the frame at `start` has in all; 0: not known, or all of them are here. */
   protected need = 0;
+  /** What a chunk has, unless a frame needs more. */
+  #size = FIRST_CHUNK;
+  #leastRoom = FIRST_LEAST_ROOM;
   readonly #handout = new Handout();
   /** The size of a large frame that was delivered from the last chunk or two. */
   #large = 0;
@@ -99,7 +107,7 @@ export abstract class ArenaDecoder implements Decoder {
   /** Free space to read the next bytes into. */
   room(): Bytes {
     this.#forgetCopied();
-    if (this.#isCramped(LEAST_ROOM)) this.#makeRoom(LEAST_ROOM);
+    if (this.#isCramped(this.#leastRoom)) this.#makeRoom(this.#leastRoom);
     return this.filled === 0 ? this.chunk : this.chunk.subarray(this.filled);
   }
 
@@ -157,6 +165,8 @@ export abstract class ArenaDecoder implements Decoder {
       throw new RangeError(`Cannot commit ${length} bytes: the room has ${this.chunk.length - this.filled}`);
     }
     this.filled += length;
+    // There is more where that came from.
+    if (this.filled === this.chunk.length) this.#grow();
   }
 
   /** Copies the first `length` bytes in. */
@@ -185,11 +195,17 @@ export abstract class ArenaDecoder implements Decoder {
     return rest;
   }
 
+  #grow(): void {
+    this.#size = Math.min(CHUNK, 4 * this.#size);
+    this.#leastRoom = LEAST_ROOM;
+  }
+
   /** Whether there is no room for `more`, or the frame could have a chunk now that holds all of it. */
   #isCramped(more: number): boolean {
     const { start, filled, need } = this;
     const { length } = this.chunk;
-    return length - filled < more || (need > length - start && need + LEAST_ROOM <= this.#allowance());
+    return length - filled < more || length < this.#size ||
+      (need > length - start && need + LEAST_ROOM <= this.#allowance());
   }
 
   #allowance(): number {
@@ -199,7 +215,8 @@ export abstract class ArenaDecoder implements Decoder {
   /** Moves the undelivered bytes down, or to a larger chunk, so that there is room for at least `more`. */
   #makeRoom(more: number): void {
     const { chunk, start, filled } = this;
-    if (Math.max(this.need, filled - start + more) > chunk.length || start === 0) return this.#renew(more);
+    const least = Math.max(this.#size, this.need, filled - start + more);
+    if (least > chunk.length || start === 0) return this.#renew(more);
     chunk.copyWithin(0, start, filled);
     this.#moved(filled - start);
   }
@@ -208,7 +225,8 @@ export abstract class ArenaDecoder implements Decoder {
   #renew(more: number): void {
     const { start, filled } = this;
     const unread = filled - start;
-    let size = CHUNK;
+    if (unread + more > this.#size) this.#grow();
+    let size = this.#size;
     if (this.need > 0 || unread > CHUNK / 4) {
       const whole = (this.need > 0 ? this.need : this.longest) + LEAST_ROOM;
       size = Math.max(size, Math.min(whole, this.#allowance()));

@@ -13,6 +13,8 @@ import type { Bytes } from "../channel.ts";
 
 /** Short messages share chunks of this size. */
 const CHUNK = 64 * 1024;
+/** The first of them are smaller, half as large as the next one each: most of a crowd of receivers gets few. */
+const FIRST_CHUNK = 1024;
 /** A longer message gets a buffer of its own. */
 const LONGEST = 4 * 1024;
 /** The most views that are made in a row. */
@@ -21,6 +23,8 @@ const LONGEST_ROW = 32;
 /** Hands out copies of short messages. */
 export class Handout {
   #chunk: ArrayBuffer = new ArrayBuffer(0);
+  /** The size of the next chunk. */
+  #size = FIRST_CHUNK;
   /** Where the chunk is free behind the row. */
   #free = 0;
   /** Views that were made ahead, all of one length. */
@@ -55,7 +59,8 @@ export class Handout {
     // Aligned, so that a message can be viewed as numbers.
     const stride = (length + 7) & ~7;
     if (this.#chunk.detached || this.#free + length > this.#chunk.byteLength) {
-      this.#chunk = new ArrayBuffer(CHUNK);
+      this.#chunk = new ArrayBuffer(Math.max(this.#size, length));
+      this.#size = Math.min(CHUNK, 2 * this.#size);
       this.#free = 0;
     }
     row.length = 0;

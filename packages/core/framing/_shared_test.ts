@@ -53,7 +53,7 @@ export function feed(decoder: Decoder, piece: Uint8Array, copied: boolean, out: 
   }
   for (let from = 0; from < piece.length;) {
     const room = decoder.room();
-    assert(room.length >= 4 * KIB);
+    assert(room.length >= KIB / 4);
     const some = piece.subarray(from, from + room.length);
     room.set(some);
     decoder.commit(some.length);

@@ -1,6 +1,6 @@
 import { assertEquals, assertLess, assertThrows } from "@std/assert";
 import { type Bytes, encodeFrame, lengthPrefix, MessageTooLongError } from "@ipc/core";
-import { assertSame, feed, KIB, message } from "./_shared_test.ts";
+import { assertSame, concat, feed, KIB, message } from "./_shared_test.ts";
 
 Deno.test("length: 0xFFFFFFFF is refused at once and costs nothing", () => {
   for (const maxMessageSize of [1, 16 * 1024 * KIB, 0xfffffffe]) {
@@ -16,6 +16,20 @@ Deno.test("length: a large claim within the limit allocates nothing for it", () 
   decoder.push(new Uint8Array([0, 0, 0, 0xf0, 1, 2, 3]));
   assertEquals(decoder.next(), undefined);
   assertLess(decoder.room().buffer.byteLength, 65 * KIB);
+});
+
+Deno.test("length: who receives little has little memory, and who receives much has more", () => {
+  const decoder = lengthPrefix().decoder();
+  const out: Bytes[] = [];
+  for (let count = 0; count < 1000; count++) {
+    feed(decoder, encodeFrame(lengthPrefix(), message(100)), count % 2 === 0, out);
+    assertEquals(decoder.room().buffer.byteLength, KIB / 2);
+  }
+  // As many as one read can bring.
+  const many = concat(out.map((each) => encodeFrame(lengthPrefix(), each)));
+  feed(decoder, many, false, out);
+  assertEquals(decoder.room().buffer.byteLength, 64 * KIB);
+  assertSame(out, Array.from({ length: 2000 }, () => message(100)));
 });
 
 Deno.test("length: a row of large messages is read into place", () => {
