@@ -5,6 +5,7 @@
  * deno task bench
  * deno task bench pipe --quick
  * deno task bench --html bench.html
+ * deno task bench rpc
  * ```
  *
  * @module
@@ -25,7 +26,11 @@ const entry = {
   load: () => Promise.reject(new Error("It is here already")),
 };
 
-if (import.meta.main) {
+if (import.meta.main && Deno.args[0] === "rpc") {
+  // Calls, and not messages: other figures, and other ways to compare with.
+  const { main } = await import("./rpc.ts");
+  await main(Deno.args.slice(1));
+} else if (import.meta.main) {
   const { io, leave } = takeProcess();
   const verb = benchVerb(invite);
   try {

@@ -1,5 +1,5 @@
 import { discover } from "./_discover.ts";
-import { isStream, isThenable, PreparedMethod } from "./_methods.ts";
+import { CALLBACK, isStream, isThenable, PreparedMethod } from "./_methods.ts";
 import { Request } from "./_request.ts";
 import type { Session } from "./_session.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
@@ -21,7 +21,7 @@ export class Answers {
     this.#session = session;
     const call = (id: unknown, params: unknown) =>
       this.#session.callbacks.lentUnder(id)(...(Array.isArray(params) ? params : []));
-    this.#methods.set("$/callback", new PreparedMethod(call, {}));
+    this.#methods.set(CALLBACK, new PreparedMethod(call, {}));
   }
 
   /** Serves more methods. */
@@ -46,7 +46,7 @@ export class Answers {
   ): void {
     const session = this.#session;
     const { id, method: name, params } = message;
-    const known = id === undefined || id === null || typeof id === "string" || Number.isFinite(id);
+    const known = id === undefined || id === null || typeof id === "string" || isExact(id);
     if (
       message.jsonrpc !== "2.0" || typeof name !== "string" || !known ||
       (params !== undefined && (typeof params !== "object" || params === null))
@@ -153,7 +153,7 @@ export class Answers {
 
   #finished(request: Request, result: unknown): void {
     if (request.answered) {
-      if (isStream(result)) leave(result);
+      if (isStream(result)) leave(() => result[Symbol.asyncIterator]());
       return this.#done(request);
     }
     if (isStream(result) && request.id !== undefined) return this.#stream(request, result);
@@ -193,19 +193,21 @@ export class Answers {
     const session = this.#session;
     if (!session.theyExtend) {
       if (!this.#running.has(request)) this.#run(request);
-      gather(source, session.limits.maxGathered)
+      gather(request, source, session.limits.maxGathered)
         .then((values) => this.#finished(request, values), (error) => this.#failed(request, error));
       return;
     }
     try {
       request.stream = session.streams.open(source);
     } catch (error) {
-      leave(source);
+      leave(() => source[Symbol.asyncIterator]());
       return this.#failed(request, error);
     }
     if (!this.#running.has(request)) this.#run(request);
     this.#forget(request);
-    session.respondText(request.id!, `{"$/stream":${request.stream.id}}`, request.batch);
+    // Its values do not wait for the other answers of a batch, so it is answered alone.
+    session.respondText(request.id!, `{"$/stream":${request.stream.id}}`, undefined);
+    request.batch?.close();
     request.stream.onSettled = () => {
       request.release();
       request.abort(new DOMException("The stream is over", "AbortError"));
@@ -246,19 +248,32 @@ export class Answers {
   }
 }
 
-/** The values of a stream for a caller who cannot take one. */
-async function gather(source: AsyncIterable<unknown>, max: number): Promise<unknown[]> {
+/** Whether it is a number as it was sent: an integer beyond these may be another one. */
+function isExact(id: unknown): boolean {
+  return Number.isSafeInteger(id) || (Number.isFinite(id) && !Number.isInteger(id));
+}
+
+/** The values of a stream for a caller who cannot take one, for as long as he wants them. */
+async function gather(request: Request, source: AsyncIterable<unknown>, max: number): Promise<unknown[]> {
   const values: unknown[] = [];
-  for await (const value of source) {
+  const iterator = source[Symbol.asyncIterator]();
+  request.onAbort = () => leave(() => iterator);
+  for (;;) {
+    const { done, value } = await iterator.next();
+    if (done || request.answered) return values;
     if (values.length === max) {
+      leave(() => iterator);
       throw new RpcError(RPC_CODE.TOO_LONG, `The stream has more than ${max} values`);
     }
     values.push(value);
   }
-  return values;
 }
 
-/** Lets a stream go that nobody takes. */
-function leave(source: AsyncIterable<unknown>): void {
-  source[Symbol.asyncIterator]().return?.()?.then(undefined, () => {});
+/** Lets a stream go that nobody takes; what it waits for may never come, so nobody waits for its end. */
+function leave(iterator: () => AsyncIterator<unknown>): void {
+  try {
+    iterator().return?.()?.then(undefined, () => {});
+  } catch {
+    // Nobody wants to know.
+  }
 }

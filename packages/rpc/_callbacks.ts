@@ -1,5 +1,6 @@
 import { ClosedError, LimitError } from "@ipc/core";
 import type { RpcCallback } from "./callback.ts";
+import { CALLBACK } from "./_methods.ts";
 import type { Session } from "./_session.ts";
 import type { Callable } from "./_values.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
@@ -106,7 +107,10 @@ export class Callbacks {
       if (!session.over && this.#held.get(id)?.stub !== stub) {
         return Promise.reject(new ClosedError("Cannot call the callback: it was released"));
       }
-      return session.calls.call("$/callback", [id, params]);
+      const promise = session.calls.call(CALLBACK, [id, params]);
+      // Whoever only tells does not wait, and must not end by a caller who has left.
+      promise.catch(() => {});
+      return promise;
     };
     const stub: RpcCallback = Object.assign(call, { release, [Symbol.dispose]: release });
     return stub;

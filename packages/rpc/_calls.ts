@@ -1,7 +1,8 @@
-import { LimitError, TimeoutError } from "@ipc/core";
+import { DecodeError, LimitError, MessageTooLongError, TimeoutError } from "@ipc/core";
 import { toError } from "./_errors.ts";
 import type { Session } from "./_session.ts";
 import { IncomingStream } from "./_incoming_stream.ts";
+import { CALLBACK } from "./_methods.ts";
 import type { CallOptions } from "./options.ts";
 import { RPC_CODE, type RpcError } from "./rpc_error.ts";
 
@@ -29,6 +30,11 @@ class Call {
 
   constructor(readonly session: Session, readonly id: number, readonly method: string) {}
 
+  /** What is called, for errors to tell. */
+  get name(): string {
+    return this.method === CALLBACK ? "the callback" : this.method;
+  }
+
   /** Gives it up: the caller hears why and the peer that it may stop. */
   abort(reason: unknown): void {
     if (this.stream !== undefined) return this.stream.abort(reason);
@@ -44,7 +50,7 @@ class Call {
   }
 
   timedOut(cause?: unknown): TimeoutError {
-    const message = `Cannot call ${this.method}: no answer within ${this.timeout} ms`;
+    const message = `Cannot call ${this.name}: no answer within ${this.timeout} ms`;
     return new TimeoutError(message, cause === undefined ? {} : { cause });
   }
 
@@ -59,10 +65,13 @@ class Call {
 export class Calls {
   readonly #session: Session;
   readonly #pending = new Map<number, Call>();
-  #last = 0;
+  #last: number;
 
   constructor(session: Session) {
+    const { firstId = 1 } = session.options;
+    if (!Number.isSafeInteger(firstId)) throw new RangeError(`Cannot set firstId to ${firstId}`);
     this.#session = session;
+    this.#last = firstId - 1;
   }
 
   /** How many wait. */
@@ -85,7 +94,7 @@ export class Calls {
     promise[CALL] = call;
     promise[Symbol.asyncIterator] = iterate;
     try {
-      this.#check(method);
+      this.#check(call.name);
       const timeout = options === undefined ? undefined : this.#watch(call, options);
       this.#pending.set(call.id, call);
       session.request(call.id, method, params, timeout);
@@ -105,7 +114,9 @@ export class Calls {
   ): void {
     const session = this.#session;
     const call = this.#pending.get(id as number);
-    const failed = Object.hasOwn(message, "error");
+    // Some servers have both, one of them null.
+    const failed = Object.hasOwn(message, "error") &&
+      (message.error !== null || !Object.hasOwn(message, "result"));
     if (call === undefined) {
       if (failed && id === null) session.options.onError?.(toError(message.error));
       else if (marked) session.discard(message.result, parts);
@@ -139,8 +150,20 @@ export class Calls {
     for (const call of pending) {
       call.settled = true;
       call.release();
-      call.reject(errorFor(`call ${call.method}`));
+      call.reject(errorFor(`call ${call.name}`));
     }
+  }
+
+  /** The answer to a call came and cannot be read; false: nobody waits for it. */
+  unread(id: unknown, { code, message }: RpcError): boolean {
+    const call = this.#pending.get(id as number);
+    if (call === undefined) return false;
+    const told = `Cannot read the answer of ${call.name}: ${message}`;
+    this.refuse(
+      call.id,
+      code === RPC_CODE.INVALID_REQUEST ? new MessageTooLongError(told) : new DecodeError(told, undefined),
+    );
+    return true;
   }
 
   /** A call could not be sent after all. */
@@ -157,14 +180,14 @@ export class Calls {
     call.release();
   }
 
-  #check(method: string): void {
+  #check(name: string): void {
     const { over, deaf, limits, outbox } = this.#session;
-    if (over || deaf) throw this.#session.gone(`call ${method}`);
+    if (over || deaf) throw this.#session.gone(`call ${name}`);
     if (this.#pending.size >= limits.maxCalls) {
-      throw new LimitError(`Cannot call ${method}: ${this.#pending.size} calls wait for an answer already`);
+      throw new LimitError(`Cannot call ${name}: ${this.#pending.size} calls wait for an answer already`);
     }
     if (outbox.full) {
-      throw new LimitError(`Cannot call ${method}: ${outbox.bytes} bytes wait to be sent already`);
+      throw new LimitError(`Cannot call ${name}: ${outbox.bytes} bytes wait to be sent already`);
     }
   }
 
@@ -184,7 +207,7 @@ export class Calls {
       call.onAbort = () => call.abort(signal.reason);
       signal.addEventListener("abort", call.onAbort, { once: true });
     }
-    return timeout;
+    return timeout === Infinity ? undefined : timeout;
   }
 }
 

@@ -2,9 +2,15 @@ import { IpcError } from "@ipc/core";
 import { encodeValue } from "./_values.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
 
+interface Crossing {
+  readonly code: number;
+  readonly message: string;
+  readonly data: unknown;
+}
+
 /** The error object of an answer, as JSON. An error that is not meant for the other side tells nothing unless asked. */
 export function errorJson(error: unknown, expose: boolean): string {
-  const { code, message, data } = crossing(error, expose);
+  const { code, message, data } = tryCrossing(error, expose);
   const head = `{"code":${Number.isSafeInteger(code) ? code : RPC_CODE.INTERNAL_ERROR},"message":${
     JSON.stringify(message)
   }`;
@@ -16,7 +22,17 @@ export function errorJson(error: unknown, expose: boolean): string {
   }
 }
 
-function crossing(error: unknown, expose: boolean): { code: number; message: string; data: unknown } {
+/** What is thrown may be anything, and fail when it is looked at. */
+function tryCrossing(error: unknown, expose: boolean): Crossing {
+  try {
+    const { code, message, data } = crossing(error, expose);
+    return { code, message: String(message), data };
+  } catch {
+    return crossing(undefined, false);
+  }
+}
+
+function crossing(error: unknown, expose: boolean): Crossing {
   if (error instanceof RpcError) return error;
   if (error instanceof IpcError) {
     const { name, code, message } = error;

@@ -1,7 +1,5 @@
 import type { RpcChannel } from "./channel.ts";
-
-/** How an answer begins, as a peer writes it; with a bracket before it, some. */
-const ANSWER = /^\[?\{"jsonrpc":"2\.0","id":(?:[-+.\dEe]+|null|"(?:[^"\\]|\\.)*"),"(?:result|error)":/;
+import { isRequest } from "./_http_body.ts";
 
 /** The channel of one request: what was posted is its only message, and answers are all that can be sent. */
 export class HttpAnswers implements RpcChannel {
@@ -27,7 +25,7 @@ export class HttpAnswers implements RpcChannel {
 
   /** Keeps answers; there is no way for calls that a method makes back to its caller. */
   sendText(message: string): Promise<void> {
-    if (ANSWER.test(message)) this.#answers.push(message);
+    if (!isRequest(message)) this.#answers.push(message);
     return Promise.resolve();
   }
 

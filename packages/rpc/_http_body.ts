@@ -1,7 +1,31 @@
-import { IpcError, MessageTooLongError } from "@ipc/core";
+import { IpcError, MessageTooLongError, TimeoutError } from "@ipc/core";
 
 /** Bodies under this many bytes are not worth compressing. */
 const WORTH = 1024;
+
+/** How a request, a notification or a batch of them begins, as a peer writes it: its own ids are integers. */
+const REQUEST = /^\[?\{"jsonrpc":"2\.0",(?:"id":-?\d+,)?"method":/;
+
+/** Whether what a peer sends asks for something; else it is an answer. */
+export function isRequest(text: string): boolean {
+  return REQUEST.test(text);
+}
+
+/** Whether a body has an answer of JSON-RPC, or some. */
+export function isAnswer(body: Uint8Array): boolean {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return false;
+  }
+  const answers: unknown[] = Array.isArray(value) ? value : [value];
+  return answers.length > 0 &&
+    answers.every((answer) =>
+      typeof answer === "object" && answer !== null && "jsonrpc" in answer && answer.jsonrpc === "2.0" &&
+      ("result" in answer || "error" in answer)
+    );
+}
 
 /** Whether a header says JSON, in UTF-8 if it says anything of that. */
 export function isJson(type: string | null): boolean {
@@ -24,33 +48,55 @@ export function allows(header: string | null, ...names: readonly string[]): bool
   return false;
 }
 
+/** How a body is read. */
+export interface BodyOptions {
+  /** Whether it is compressed. */
+  readonly gzip?: boolean;
+  /** Milliseconds within which all of it has to come. */
+  readonly timeout?: number;
+}
+
 /**
  * All bytes of a body, decompressed where it says so.
  *
  * @throws {MessageTooLongError} if there are more than `limit`, of which no more are kept.
+ * @throws {TimeoutError} if they take longer than `timeout`.
  * @throws {IpcError} with code `EPROTO` if they cannot be decompressed.
  */
 export async function readBody(
   body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
   limit: number,
-  gzip = false,
+  { gzip = false, timeout }: BodyOptions = {},
 ): Promise<Uint8Array> {
   if (body === null) return new Uint8Array();
+  const stream = gzip ? body.pipeThrough(new DecompressionStream("gzip")) : body;
+  const reader = stream.getReader();
+  let failure: Error | undefined;
+  const give = (error: Error) => {
+    failure = error;
+    reader.cancel(error).catch(() => {});
+  };
+  const expire = () =>
+    give(new TimeoutError(`Cannot read the message: it did not come within ${timeout} ms`));
+  const timer = timeout === undefined ? undefined : setTimeout(expire, timeout);
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const stream = gzip ? body.pipeThrough(new DecompressionStream("gzip")) : body;
   try {
-    for await (const chunk of stream) {
-      length += chunk.length;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || failure !== undefined) break;
+      length += value.length;
       if (length > limit) {
-        throw new MessageTooLongError(`Cannot read the message: it has more than ${limit} bytes`);
-      }
-      chunks.push(chunk);
+        give(new MessageTooLongError(`Cannot read the message: it has more than ${limit} bytes`));
+      } else chunks.push(value);
     }
   } catch (error) {
-    if (!gzip || error instanceof MessageTooLongError) throw error;
-    throw new IpcError("Cannot read the message: it is no gzip", { code: "EPROTO", cause: error });
+    if (!gzip) throw failure ?? error;
+    failure ??= new IpcError("Cannot read the message: it is no gzip", { code: "EPROTO", cause: error });
+  } finally {
+    clearTimeout(timer);
   }
+  if (failure !== undefined) throw failure;
   if (chunks.length === 1) return chunks[0]!;
   const bytes = new Uint8Array(length);
   let at = 0;

@@ -1,7 +1,7 @@
 import { IpcError, LimitError, MessageTooLongError, PermissionError } from "@ipc/core";
 import type { RpcChannel } from "./channel.ts";
 import { DisconnectedError } from "./disconnected_error.ts";
-import { isJson, makeBody, readBody } from "./_http_body.ts";
+import { isAnswer, isJson, isRequest, makeBody, readBody } from "./_http_body.ts";
 
 /** Where to post, and how. */
 export interface Target {
@@ -60,6 +60,8 @@ export class HttpExchange implements RpcChannel {
   }
 
   sendText(message: string): Promise<void> {
+    // A server that does not answer is not answered either.
+    if (!isRequest(message)) return Promise.resolve();
     // What is told later is that calls were given up: the server sees that by the end of the connection.
     if (this.#sent > 0 && message.startsWith(NOTIFICATION)) return Promise.resolve();
     this.#sent++;
@@ -120,9 +122,11 @@ export class HttpExchange implements RpcChannel {
       });
     }
     if (response.status === 204) return undefined;
-    // Some servers give errors of JSON-RPC a status of their own.
-    if (isJson(response.headers.get("content-type"))) return await readBody(response.body, maxMessageSize);
-    await response.body?.cancel();
+    if (isJson(response.headers.get("content-type"))) {
+      const body = await readBody(response.body, maxMessageSize);
+      // Some servers give errors of JSON-RPC a status of their own; what stands before them answers in JSON as well.
+      if (response.ok || isAnswer(body)) return body;
+    } else await response.body?.cancel();
     if (response.ok && this.notifies) return undefined;
     throw failureOf(response, url);
   }

@@ -1,4 +1,5 @@
 import { Batch } from "./_batch.ts";
+import { headOf } from "./_head.ts";
 import { type Message, Reader } from "./_reader.ts";
 import type { Session } from "./_session.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
@@ -7,6 +8,8 @@ import { RPC_CODE, RpcError } from "./rpc_error.ts";
 export class Inbox {
   readonly #session: Session;
   readonly #reader: Reader;
+  /** How long the message is that is read, as streams count. */
+  length = 0;
 
   constructor(session: Session) {
     this.#session = session;
@@ -21,11 +24,19 @@ export class Inbox {
     try {
       message = this.#reader.read(data);
     } catch (error) {
-      return session.fail(null, error);
+      return this.#refuse(data, error as RpcError);
     }
     const { value, parts, marked } = message;
+    this.length = message.length;
     if (Array.isArray(value)) this.#acceptBatch(value, parts, marked);
     else this.#acceptOne(value, undefined, parts, marked);
+  }
+
+  /** Who waits for the answer to a message that cannot be read hears of it; nothing is answered to an answer. */
+  #refuse(data: Uint8Array | string, error: RpcError): void {
+    const { kind, id } = headOf(data);
+    if (kind !== "answer") return this.#session.fail(kind === "request" ? id ?? null : null, error);
+    if (!this.#session.calls.unread(id, error)) this.#session.options.onError?.(error);
   }
 
   #acceptBatch(members: unknown[], parts: Uint8Array[] | undefined, marked: boolean): void {

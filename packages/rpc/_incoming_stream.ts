@@ -1,10 +1,11 @@
 import { LimitError } from "@ipc/core";
+import type { Credit } from "./_outgoing_stream.ts";
 import type { RpcError } from "./rpc_error.ts";
 
 /** What a stream tells the one who sends it. */
 export interface StreamControl {
-  /** So many values more may come. */
-  credit(id: number, count: number): void;
+  /** So many values and bytes more may come. */
+  credit(id: number, count: number, bytes: number): void;
   /** Nothing more is wanted. */
   cancel(id: number): void;
 }
@@ -18,10 +19,14 @@ interface Waiter {
 export class IncomingStream implements AsyncIterableIterator<unknown> {
   readonly #control: StreamControl;
   #values: unknown[] = [];
+  /** How many bytes came with each: those of a message count with its last value. */
+  #lengths: number[] = [];
   #at = 0;
-  /** Values that may still come without further asking. */
+  /** Values that may still come without further asking, and bytes of which the last message may have more. */
   #credit: number;
+  #bytes: number;
   #taken = 0;
+  #takenBytes = 0;
   #waiters: Waiter[] = [];
   #over = false;
   #error: { reason: unknown } | undefined;
@@ -30,9 +35,10 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
   /** What the one who takes it hears for an error of the other side. */
   translate: ((error: RpcError) => Error) | undefined;
 
-  constructor(control: StreamControl, readonly id: number, private readonly window: number) {
+  constructor(control: StreamControl, readonly id: number, private readonly ahead: Credit) {
     this.#control = control;
-    this.#credit = window;
+    this.#credit = ahead.credit;
+    this.#bytes = ahead.bytes;
   }
 
   [Symbol.asyncIterator](): this {
@@ -51,8 +57,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
   }
 
   return(value?: unknown): Promise<IteratorResult<unknown>> {
-    this.#values = [];
-    this.#at = 0;
+    this.#drop();
     this.#error = undefined;
     if (!this.#over) {
       this.#control.cancel(this.id);
@@ -61,20 +66,26 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
     return Promise.resolve({ done: true, value });
   }
 
-  /** Values came; more than were asked for is an offence. */
-  push(values: readonly unknown[]): void {
+  /** Values came, in a message of this length; more than were asked for is an offence. */
+  push(values: readonly unknown[], length: number): void {
     if (this.#over) return;
+    const tooMuch = this.#bytes <= 0;
     this.#credit -= values.length;
-    if (this.#credit < 0) {
+    this.#bytes -= length;
+    if (this.#credit < 0 || tooMuch) {
       return this.abort(
         new LimitError("Cannot receive the stream: the peer sends more than it was asked for"),
       );
     }
-    for (const value of values) {
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index];
+      const bytes = index === values.length - 1 ? length : 0;
       const waiter = this.#waiters.shift();
-      if (waiter === undefined) this.#values.push(value);
-      else {
-        this.#count();
+      if (waiter === undefined) {
+        this.#values.push(value);
+        this.#lengths.push(bytes);
+      } else {
+        this.#count(bytes);
         waiter.resolve({ done: false, value });
       }
     }
@@ -103,28 +114,34 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
   abort(reason: unknown): void {
     if (this.#over) return;
     this.#control.cancel(this.id);
-    this.#values = [];
-    this.#at = 0;
+    this.#drop();
     this.fail(reason);
   }
 
   #take(): unknown {
     const value = this.#values[this.#at];
+    const bytes = this.#lengths[this.#at]!;
     this.#values[this.#at++] = undefined;
-    if (this.#at === this.#values.length) {
-      this.#values = [];
-      this.#at = 0;
-    }
-    if (!this.#over) this.#count();
+    if (this.#at === this.#values.length) this.#drop();
+    if (!this.#over) this.#count(bytes);
     return value;
   }
 
+  #drop(): void {
+    this.#values = [];
+    this.#lengths = [];
+    this.#at = 0;
+  }
+
   /** Asks for more when half of what may come has been taken. */
-  #count(): void {
-    if (++this.#taken * 2 < this.window) return;
+  #count(bytes: number): void {
+    this.#takenBytes += bytes;
+    const { ahead } = this;
+    if (++this.#taken * 2 < ahead.credit && this.#takenBytes * 2 < ahead.bytes) return;
     this.#credit += this.#taken;
-    this.#control.credit(this.id, this.#taken);
-    this.#taken = 0;
+    this.#bytes += this.#takenBytes;
+    this.#control.credit(this.id, this.#taken, this.#takenBytes);
+    this.#taken = this.#takenBytes = 0;
   }
 
   #settle(): void {

@@ -12,6 +12,7 @@ const DEFAULTS: Limits = {
   maxCalls: 65_536,
   maxQueuedBytes: 16 * 1024 * 1024,
   streamCredit: 64,
+  streamBytes: 1024 * 1024,
   maxReferences: 1024,
   maxGathered: 10_000,
 };

@@ -4,6 +4,9 @@ import type { Schema, SchemaIssue, SchemaResult } from "./schema.ts";
 
 type Handler = (this: unknown, ...params: unknown[]) => unknown;
 
+/** The method that calls a function of the other side. */
+export const CALLBACK = "$/callback";
+
 /** A method as it is called. */
 export class PreparedMethod {
   readonly names: readonly string[] | undefined;
@@ -76,6 +79,7 @@ export function prepare(handlers: object): ReadonlyMap<string, PreparedMethod> {
   const methods = new Map<string, PreparedMethod>();
   for (const [name, entry] of Object.entries(handlers)) {
     if (name.startsWith("rpc.")) throw new TypeError(`Cannot serve ${name}: names with "rpc." are reserved`);
+    if (name === CALLBACK) throw new TypeError(`Cannot serve ${name}: the name is reserved`);
     if (typeof entry === "function") methods.set(name, new PreparedMethod(entry, {}));
     else if (typeof entry === "object" && entry !== null && typeof entry.handler === "function") {
       methods.set(name, new PreparedMethod(entry.handler, entry));

@@ -1,10 +1,12 @@
 import { DisconnectedError } from "./disconnected_error.ts";
+import { Encoder } from "./_encoder.ts";
 import type { RpcChannel } from "./channel.ts";
 
 /** What waits to be sent: everything of one turn leaves together, and while it leaves the next gathers. */
 export class Outbox {
   readonly #channel: RpcChannel;
   readonly #failed: (error: unknown) => void;
+  readonly #encoder: Encoder;
   #waiting: (Uint8Array | string)[] = [];
   #waitingBytes = 0;
   #sendingBytes = 0;
@@ -25,6 +27,12 @@ export class Outbox {
   ) {
     this.#channel = channel;
     this.#failed = failed;
+    this.#encoder = new Encoder(channel.sendBatch !== undefined);
+  }
+
+  /** The message of a text; one that is added as text is encoded together with others, as it leaves. */
+  encode(text: string): Uint8Array {
+    return this.#encoder.encode(text);
   }
 
   /** Bytes that were added and that the channel has not taken. */
@@ -51,6 +59,7 @@ export class Outbox {
   flush(): void {
     if (this.#sending !== undefined || this.#closed || this.#waiting.length === 0) return;
     const messages = this.#waiting;
+    if (messages.length === 1 && this.#sendNow(messages)) return;
     this.#sendingBytes = this.#waitingBytes;
     this.#waiting = [];
     this.#waitingBytes = 0;
@@ -84,13 +93,30 @@ export class Outbox {
     this.#wake();
   }
 
+  /** Sends the only message at once, which spares a promise and a turn; false: it has to wait for room. */
+  #sendNow(messages: (Uint8Array | string)[]): boolean {
+    const channel = this.#channel;
+    if (channel.trySend === undefined || channel.sendText !== undefined) return false;
+    try {
+      this.#encoder.encodeAll(messages);
+      if (!channel.trySend(messages[0]!)) return false;
+    } catch (error) {
+      this.close();
+      this.#failed(error);
+      return true;
+    }
+    messages.length = this.#waitingBytes = 0;
+    if (this.#roomWaiters.length > 0) this.#wake();
+    return true;
+  }
+
   #send(messages: (Uint8Array | string)[]): Promise<void> {
     const { sendText } = this.#channel;
     try {
       if (sendText !== undefined) return this.#eachOf(messages);
-      const bytes = messages as Uint8Array[];
-      if (bytes.length === 1) return this.#channel.send(bytes[0]!);
-      return this.#channel.sendBatch?.(bytes) ?? this.#eachOf(bytes);
+      this.#encoder.encodeAll(messages);
+      if (messages.length === 1) return this.#channel.send(messages[0]!);
+      return this.#channel.sendBatch?.(messages) ?? this.#eachOf(messages);
     } catch (error) {
       return Promise.reject(error);
     }

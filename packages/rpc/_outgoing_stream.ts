@@ -1,10 +1,25 @@
+import { WIDEST } from "./_encoder.ts";
 import { errorJson } from "./_errors.ts";
 import type { Session } from "./_session.ts";
+import { RPC_CODE, RpcError } from "./rpc_error.ts";
 
 /** Turns of the microtask queue in which more values may come before those that are there leave. */
 const TURNS = 24;
 /** The most UTF-16 units of values that wait for more. */
 const ENOUGH = 64 * 1024;
+
+/** The most UTF-16 units of a message besides its values. */
+const AROUND = 120;
+/** Levels of nesting that a message has around a value. */
+const LEVELS = 3;
+
+/** How much may be sent. */
+export interface Credit {
+  /** Values. */
+  readonly credit: number;
+  /** UTF-16 units of the messages that have them, and bytes beside these; one message may have more than is left. */
+  readonly bytes: number;
+}
 
 /** A stream of this side: it is asked for a value only when the other side has asked for one. */
 export class OutgoingStream {
@@ -12,6 +27,7 @@ export class OutgoingStream {
   readonly #source: AsyncIterable<unknown>;
   #iterator: AsyncIterator<unknown> | undefined;
   #credit: number;
+  #bytes: number;
   #wake: (() => void) | undefined;
   #over = false;
   #values: string[] = [];
@@ -30,17 +46,25 @@ export class OutgoingStream {
   /** Hears once that it is over. */
   onSettled: (() => void) | undefined;
 
-  constructor(session: Session, readonly id: number, source: AsyncIterable<unknown>, credit: number) {
+  constructor(
+    session: Session,
+    readonly id: number,
+    source: AsyncIterable<unknown>,
+    { credit, bytes }: Credit,
+  ) {
     this.#session = session;
     this.#source = source;
     this.#credit = credit;
-    this.#enough = Math.min(ENOUGH, session.maxMessageSize / 2);
+    this.#bytes = bytes;
+    // So many fit together, whatever they are: what is longer goes alone.
+    this.#enough = Math.min(ENOUGH, (session.maxMessageSize - AROUND) / WIDEST);
     queueMicrotask(() => void this.#run());
   }
 
   /** The other side asks for more. */
-  credit(count: number): void {
-    this.#credit += count;
+  more({ credit, bytes }: Credit): void {
+    this.#credit += credit;
+    this.#bytes += bytes;
     this.#resume();
   }
 
@@ -66,7 +90,7 @@ export class OutgoingStream {
       if (this.#over) return;
       this.#iterator = this.#source[Symbol.asyncIterator]();
       for (;;) {
-        while (this.#credit <= 0 && !this.#over) {
+        while (!this.#mayAsk() && !this.#over) {
           this.#flush();
           await new Promise<void>((resolve) => this.#wake = resolve);
         }
@@ -88,13 +112,24 @@ export class OutgoingStream {
     this.#settle();
   }
 
+  /**
+   * Whether the other side takes another value. What waits here counts when it leaves, which may be now: what is left
+   * then is enough for a message with one more.
+   */
+  #mayAsk(): boolean {
+    if (this.#credit > 0 && this.#bytes <= this.#length + AROUND) this.#flush();
+    return this.#credit > 0 && this.#bytes > 0;
+  }
+
   #add(value: unknown): void {
     // Bytes that travel beside the JSON do so alone, so that only they can be too long.
     if (ArrayBuffer.isView(value)) this.#flush();
-    const text = this.#session.encodeResult(value);
+    const text = this.#session.encodeResult(value, LEVELS);
+    const { hasParts } = this.#session.writer;
+    if (!hasParts && this.#length + text.length > this.#enough) this.#flush();
     this.#values.push(text);
-    this.#length += text.length;
-    if (this.#session.hasParts || this.#length > this.#enough) return this.#flush();
+    this.#length += text.length + 1;
+    if (hasParts || this.#length > this.#enough) return this.#flush();
     if (this.#turns === 0) queueMicrotask(this.#turn);
     this.#turns = TURNS;
   }
@@ -102,17 +137,10 @@ export class OutgoingStream {
   #flush(): void {
     this.#turns = 0;
     if (this.#values.length === 0) return;
-    const values = this.#values;
-    const alone = values.length === 1 || this.#session.hasParts;
+    const values = this.#values.join();
     this.#values = [];
     this.#length = 0;
-    try {
-      return this.#tell("next", `,"values":[${values.join()}]`);
-    } catch (error) {
-      if (alone) throw error;
-    }
-    // Together they are too long.
-    for (const value of values) this.#tell("next", `,"values":[${value}]`);
+    this.#bytes -= this.#tell("next", `,"values":[${values}]`);
   }
 
   /** Tells what came before the error, and it. */
@@ -124,13 +152,15 @@ export class OutgoingStream {
     }
     try {
       this.#tell("error", `,"error":${this.#errorJson(error)}`);
-    } catch (tooLong) {
-      this.#tell("error", `,"error":${this.#errorJson(tooLong)}`);
+    } catch {
+      const { id } = this;
+      const tooLong = this.#errorJson(new RpcError(RPC_CODE.TOO_LONG, "Too long"));
+      this.#session.notify("$/stream/error", `{"id":${id},"error":${tooLong}}`);
     }
   }
 
-  #tell(what: string, more: string): void {
-    this.#session.notify(`$/stream/${what}`, `{"id":${this.id}${more}}`);
+  #tell(what: string, more: string): number {
+    return this.#session.tell(`$/stream/${what}`, `{"id":${this.id}${more}}`);
   }
 
   #errorJson(error: unknown): string {

@@ -21,6 +21,8 @@ export class Request implements RpcContext {
   answered = false;
   timer: unknown;
   stream: OutgoingStream | undefined;
+  /** Hears once that nobody wants the answer. */
+  onAbort: (() => void) | undefined;
   /** Streams among its parameters, which are taken until it is answered. */
   taken: IncomingStream[] | undefined;
 
@@ -63,6 +65,7 @@ export class Request implements RpcContext {
     this.#aborted = true;
     this.#reason = reason;
     this.#controller?.abort(reason);
+    this.onAbort?.();
   }
 
   startTimer(expire: () => void): void {

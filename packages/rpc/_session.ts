@@ -1,38 +1,29 @@
-import { ClosedError, type IpcError, MessageTooLongError } from "@ipc/core";
+import { ClosedError, type IpcError } from "@ipc/core";
 import { Answers } from "./_answers.ts";
 import { bytesAt } from "./_base64.ts";
 import type { Batch } from "./_batch.ts";
 import { Callbacks } from "./_callbacks.ts";
 import { CLOCK } from "./_clock.ts";
 import { Calls } from "./_calls.ts";
-import { Encoder } from "./_encoder.ts";
 import { errorJson } from "./_errors.ts";
-import { frame } from "./_frame.ts";
+import { type Hello, helloJson, readHello } from "./_hello.ts";
 import { Inbox } from "./_inbox.ts";
 import { type Limits, limitsOf } from "./_limits.ts";
 import { Outbox } from "./_outbox.ts";
 import { Streams } from "./_streams.ts";
-import { encodeValue, type InPort, type OutPort, reviveValue } from "./_values.ts";
+import { encodeValue, type InPort, reviveValue } from "./_values.ts";
+import { Writer } from "./_writer.ts";
 import type { RpcChannel } from "./channel.ts";
 import { DisconnectedError } from "./disconnected_error.ts";
 import type { PeerOptions, RpcClock, ServiceInfo } from "./options.ts";
 import type { RpcPeer } from "./peer.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
 
-/** What a peer says of itself. */
-export interface Hello {
-  readonly binary: boolean;
-  readonly credit: number;
-}
-
 /** A request or a notification that leaves with others. */
 interface Gathered {
   readonly id: number | undefined;
   readonly text: string;
 }
-
-/** The most parts of one message. */
-const MAX_PARTS = 0xffff;
 
 /** One connection: what is common to its calls, its answers, its streams and its callbacks. */
 export class Session {
@@ -45,6 +36,7 @@ export class Session {
   readonly answers: Answers;
   readonly streams: Streams;
   readonly callbacks: Callbacks;
+  readonly writer: Writer;
   /** What the other side said it can; undefined: it has said nothing. */
   theirs: Hello | undefined;
   caller: unknown;
@@ -59,18 +51,12 @@ export class Session {
   readonly closed: Promise<unknown>;
   readonly #channel: RpcChannel;
   readonly #inbox: Inbox;
-  readonly #encoder: Encoder;
   readonly #extensions: boolean;
   #resolveClosed!: (error: unknown) => void;
   #reason: unknown;
   #closedHere = false;
-  #greeted = false;
+  #greeted: "first" | "second" | undefined;
   #gathered: Gathered[] | undefined;
-  /** Bytes that go beside the JSON which is being made. */
-  #parts: Uint8Array[] = [];
-  /** Takes back what is registered for the JSON which is being made. */
-  #undo: (() => void)[] = [];
-  readonly #out: OutPort;
   readonly #heads = new Map<string, string>();
 
   constructor(readonly peer: RpcPeer, channel: RpcChannel, readonly options: PeerOptions) {
@@ -82,25 +68,11 @@ export class Session {
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.outbox = new Outbox(channel, this.limits.maxQueuedBytes, (error) => this.end(error));
     this.#inbox = new Inbox(this);
-    this.#encoder = new Encoder(channel.sendBatch !== undefined);
     this.calls = new Calls(this);
     this.answers = new Answers(this);
     this.streams = new Streams(this);
     this.callbacks = new Callbacks(this);
-    this.#out = {
-      bytes: (data) => this.#part(data),
-      callback: (callable) => {
-        const id = this.callbacks.lend(callable);
-        this.#undo.push(() => this.callbacks.released(id, 1));
-        return id;
-      },
-      stream: (source) => {
-        const { id } = this.streams.open(source);
-        this.#undo.push(() => this.streams.undo(id));
-        return id;
-      },
-      undo: () => this.#takeBack(),
-    };
+    this.writer = new Writer(this, channel.sendText !== undefined);
     void this.#receive();
   }
 
@@ -109,34 +81,40 @@ export class Session {
     return this.#extensions && this.theirs !== undefined;
   }
 
-  /** Whether bytes wait to go beside the JSON that was made last. */
-  get hasParts(): boolean {
-    return this.#parts.length > 0;
-  }
-
   /** Sends a request, or gathers it into a batch. */
   request(id: number | undefined, method: string, params: unknown, timeout: number | undefined): void {
     this.#greet();
     let text = id === undefined ? `{"jsonrpc":"2.0"` : `{"jsonrpc":"2.0","id":${id}`;
     text += this.#head(method);
     if (params !== undefined && !(Array.isArray(params) && params.length === 0)) {
-      text += `,"params":${encodeValue(params, this.#extensions ? this.#out : undefined)}`;
+      const alone = this.#gathered === undefined;
+      const port = alone ? this.writer.port : this.writer.portOfBatch;
+      const levels = this.limits.maxDepth - (alone ? 1 : 2);
+      text += `,"params":${encodeValue(params, this.#extensions ? port : undefined, levels)}`;
     }
     if (timeout !== undefined && this.#extensions) text += `,"$/timeout":${timeout}`;
     text += "}";
-    if (this.#gathered === undefined) return this.#post(text);
+    if (this.#gathered === undefined) return this.writer.post(text);
     this.#gathered.push({ id, text });
-    this.#undo = [];
+    this.writer.keep();
   }
 
-  #takeBack(): void {
-    this.#parts = [];
-    for (const undo of this.#undo.splice(0)) undo();
-  }
-
-  /** Sends a notification of this package or of editors. */
+  /** Sends a notification of this package or of editors. A channel that does not even carry that is of no use. */
   notify(method: string, params: string): void {
-    if (!this.over) this.#post(`{"jsonrpc":"2.0","method":"${method}","params":${params}}`);
+    try {
+      this.tell(method, params);
+    } catch (error) {
+      this.end(error);
+    }
+  }
+
+  /** The same; throws where it is too long, and gives its length as streams count: all UTF-16 units and bytes. */
+  tell(method: string, params: string): number {
+    if (this.over) return 0;
+    const text = `{"jsonrpc":"2.0","method":"${method}","params":${params}}`;
+    const length = this.writer.lengthOf(text);
+    this.writer.post(text);
+    return length;
   }
 
   /** What is called in `make` leaves as one batch. */
@@ -153,13 +131,17 @@ export class Session {
 
   /** Answers a request with a value. */
   respond(id: string | number | null, result: unknown, batch: Batch | undefined): void {
+    const { begun } = this.streams;
     let text: string;
     try {
-      text = this.encodeResult(result, batch !== undefined);
+      text = this.encodeResult(result, batch === undefined ? 1 : 2, batch !== undefined);
     } catch (error) {
       return this.fail(id, error, batch);
     }
-    this.respondText(id, text, batch);
+    if (batch === undefined || begun === this.streams.begun) return this.respondText(id, text, batch);
+    // The values of a stream do not wait for the other answers.
+    this.respondText(id, text, undefined);
+    batch.close();
   }
 
   /** Answers a request with the JSON of a value. */
@@ -175,11 +157,10 @@ export class Session {
     this.#answer(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${body}}`, id, batch);
   }
 
-  /** The JSON of a value that goes to a caller; bytes may wait beside it until the message is sent. */
-  encodeResult(value: unknown, inBatch = false): string {
-    const port = this.theyExtend ? this.#out : undefined;
-    if (inBatch && port !== undefined) return encodeValue(value, { ...port, bytes: () => undefined });
-    return encodeValue(value, port);
+  /** The JSON of a value that goes to a caller, `around` levels deep; bytes may wait beside it until it is sent. */
+  encodeResult(value: unknown, around: number, inBatch = false): string {
+    const port = inBatch ? this.writer.portOfBatch : this.writer.port;
+    return encodeValue(value, this.theyExtend ? port : undefined, this.limits.maxDepth - around);
   }
 
   /** A value of a message that has markers in it, with the things that they stand for. */
@@ -213,8 +194,9 @@ export class Session {
     if (name === "$/cancelRequest") this.answers.cancel(own.id);
     else if (name === "$/hello") this.#hear(own);
     else if (name === "$/release") this.callbacks.released(own.id, own.count);
-    else if (name.startsWith("$/stream/")) this.streams.notified(name.slice(9), own, parts);
-    else return false;
+    else if (name.startsWith("$/stream/")) {
+      this.streams.notified(name.slice(9), own, parts, this.#inbox.length);
+    } else return false;
     return true;
   }
 
@@ -228,10 +210,15 @@ export class Session {
   /** Ends after what runs here is answered and sent. */
   async finish(): Promise<void> {
     this.ending = true;
-    await this.answers.idle();
+    // What runs on although nobody can be answered any more is not waited for.
+    await Promise.race([this.answers.idle().then(() => this.#leave()), this.closed]);
+    this.close();
+  }
+
+  /** Ends this direction once everything is sent. */
+  async #leave(): Promise<void> {
     await this.outbox.flushed();
     if (!this.over) await this.#channel.end?.();
-    this.close();
   }
 
   close(): void {
@@ -292,34 +279,48 @@ export class Session {
     if (this.over) return;
     this.deaf = true;
     this.calls.fail((action) => this.gone(action));
-    if (this.options.halfOpen === true) await this.answers.idle();
-    else this.answers.abort(this.gone("answer"));
-    await this.outbox.flushed();
-    this.end(undefined);
+    try {
+      if (this.options.halfOpen === true) await this.answers.idle();
+      else this.answers.abort(this.gone("answer"));
+      await this.#leave();
+      this.end(undefined);
+    } catch (error) {
+      this.end(error);
+    }
   }
 
   #answer(text: string, id: unknown, batch: Batch | undefined): void {
     if (this.over) return;
     if (batch !== undefined) {
-      this.#undo = [];
+      this.writer.keep();
       return batch.add(text);
     }
     try {
-      this.#post(text);
+      this.writer.post(text);
     } catch (error) {
-      const { message } = error as Error;
-      const body = errorJson(new RpcError(RPC_CODE.TOO_LONG, message), false);
-      // An id may be the longest part of an answer.
-      const short = typeof id !== "string" || id.length < 1000 ? id : null;
-      this.#post(`{"jsonrpc":"2.0","id":${JSON.stringify(short)},"error":${body}}`);
+      this.#answerTooLong(id, error as Error);
     }
+  }
+
+  /** Says that an answer is too long. The id may be the longest part of it, and even that not all. */
+  #answerTooLong(id: unknown, { message }: Error): void {
+    let failure: unknown;
+    for (const [known, why] of [[id, message], [null, "Too long"]] as const) {
+      const body = errorJson(new RpcError(RPC_CODE.TOO_LONG, why), false);
+      try {
+        return this.writer.post(`{"jsonrpc":"2.0","id":${JSON.stringify(known)},"error":${body}}`);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    this.end(failure);
   }
 
   /** Sends the answers to one batch. */
   sendBatch(answers: readonly string[]): void {
     if (this.over) return;
     try {
-      this.#post(`[${answers.join()}]`);
+      this.writer.post(`[${answers.join()}]`);
     } catch {
       // Together they are too long; alone each is an answer as well.
       for (const answer of answers) this.#answer(answer, JSON.parse(answer).id, undefined);
@@ -327,44 +328,25 @@ export class Session {
   }
 
   #postBatch(gathered: readonly Gathered[]): void {
+    const { maxBatch } = this.limits;
+    for (let at = 0; at < gathered.length; at += maxBatch) {
+      this.#postTogether(gathered.slice(at, at + maxBatch));
+    }
+  }
+
+  #postTogether(gathered: readonly Gathered[]): void {
     try {
-      return this.#post(`[${gathered.map(({ text }) => text).join()}]`);
+      return this.writer.post(`[${gathered.map(({ text }) => text).join()}]`);
     } catch {
       // Together they are too long.
     }
     for (const { id, text } of gathered) {
       try {
-        this.#post(text);
+        this.writer.post(text);
       } catch (error) {
         if (id !== undefined) this.calls.refuse(id, error);
       }
     }
-  }
-
-  /** Puts a message into the outbox; throws where it is longer than the channel carries. */
-  #post(text: string): void {
-    const parts = this.#parts;
-    const bytes = parts.length > 0;
-    if (bytes) this.#parts = [];
-    const message = bytes
-      ? frame(text, parts)
-      : this.#channel.sendText === undefined
-      ? this.#encoder.encode(text)
-      : text;
-    if (message.length > this.maxMessageSize) {
-      this.#takeBack();
-      throw new MessageTooLongError(
-        `Cannot send the message: it has ${message.length} bytes, the limit is ${this.maxMessageSize}`,
-      );
-    }
-    if (this.#undo.length > 0) this.#undo = [];
-    this.outbox.add(message);
-  }
-
-  #part(data: Uint8Array): number | undefined {
-    if (this.theirs?.binary !== true || this.#gathered !== undefined) return undefined;
-    if (this.#parts.length === MAX_PARTS) return undefined;
-    return this.#parts.push(data) - 1;
   }
 
   /** What stands between the id and the parameters; programs call few methods. */
@@ -379,16 +361,18 @@ export class Session {
 
   /** Says once what this side can. */
   #greet(): void {
-    if (this.#greeted || !this.#extensions) return;
-    this.#greeted = true;
-    this.notify("$/hello", `{"binary":${this.options.binary === true},"credit":${this.limits.streamCredit}}`);
+    if (this.#greeted !== undefined || !this.#extensions) return;
+    this.#greeted = this.theirs === undefined ? "first" : "second";
+    this.notify("$/hello", helloJson(this.limits, this.options.binary === true));
   }
 
-  #hear({ binary, credit }: Record<string, unknown>): void {
-    if (!this.#extensions || this.theirs !== undefined) return;
-    const count = Number.isSafeInteger(credit) && (credit as number) > 0 ? credit as number : 0;
-    this.theirs = { binary: binary === true && this.options.binary === true, credit: count };
-    this.streams.greeted(count);
+  #hear(params: Record<string, unknown>): void {
+    if (!this.#extensions) return;
+    const first = this.theirs === undefined;
+    this.theirs = readHello(params, this.options.binary === true);
+    if (first) this.streams.greeted(this.theirs);
+    // Who greets again is another: at a queue, callers come and go. If both sides answered, they would for ever.
+    if (this.#greeted === "second") this.#greeted = undefined;
     this.#greet();
   }
 }

@@ -1,9 +1,13 @@
 import { LimitError } from "@ipc/core";
 import { toError } from "./_errors.ts";
 import { IncomingStream } from "./_incoming_stream.ts";
-import { OutgoingStream } from "./_outgoing_stream.ts";
+import { type Credit, OutgoingStream } from "./_outgoing_stream.ts";
+import { isCount } from "./_hello.ts";
 import type { Session } from "./_session.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
+
+/** What may be sent to one who has not said what it takes. */
+const NOTHING: Credit = { credit: 0, bytes: 0 };
 
 /** The streams of one peer, in both directions, each under the number that its sender gave it. */
 export class Streams {
@@ -17,6 +21,11 @@ export class Streams {
     this.#session = session;
   }
 
+  /** How many were begun to be sent. */
+  get begun(): number {
+    return this.#last;
+  }
+
   /** Begins to send a stream. */
   open(source: AsyncIterable<unknown>): OutgoingStream {
     const { limits, theirs } = this.#session;
@@ -24,14 +33,14 @@ export class Streams {
       throw new LimitError(`Cannot send a stream: ${this.#outgoing.size} are open already`);
     }
     const id = ++this.#last;
-    const stream = new OutgoingStream(this.#session, id, source, theirs?.credit ?? 0);
+    const stream = new OutgoingStream(this.#session, id, source, theirs ?? NOTHING);
     this.#outgoing.set(id, stream);
     return stream;
   }
 
   /** The other side has said how much may come: those that were begun before it did may go on. */
-  greeted(credit: number): void {
-    for (const stream of this.#outgoing.values()) stream.credit(credit);
+  greeted(credit: Credit): void {
+    for (const stream of this.#outgoing.values()) stream.more(credit);
   }
 
   /** Forgets a stream that is over. */
@@ -53,7 +62,10 @@ export class Streams {
       this.cancel(id as number);
       throw new RpcError(RPC_CODE.BUSY, "Too many streams");
     }
-    const stream = new IncomingStream(this, id as number, this.#session.limits.streamCredit);
+    const { limits, theirs } = this.#session;
+    // One that counts no bytes cannot be told to keep to them.
+    const bytes = theirs?.bytes === Infinity ? Infinity : limits.streamBytes;
+    const stream = new IncomingStream(this, id as number, { credit: limits.streamCredit, bytes });
     this.#incoming.set(id as number, stream);
     this.#taken?.push(stream);
     return stream;
@@ -70,8 +82,8 @@ export class Streams {
   }
 
   /** Asks for more of a stream that is received. */
-  credit(id: number, count: number): void {
-    this.#session.notify("$/stream/credit", `{"id":${id},"count":${count}}`);
+  credit(id: number, count: number, bytes: number): void {
+    this.#session.notify("$/stream/credit", `{"id":${id},"count":${count},"bytes":${bytes}}`);
   }
 
   /** Wants no more of a stream that is received. */
@@ -80,8 +92,13 @@ export class Streams {
     this.#session.notify("$/stream/cancel", `{"id":${id}}`);
   }
 
-  /** A notification about a stream came; what makes no sense is not heard. */
-  notified(what: string, params: Record<string, unknown>, parts: Uint8Array[] | undefined): void {
+  /** A notification about a stream came, in a message of this length; what makes no sense is not heard. */
+  notified(
+    what: string,
+    params: Record<string, unknown>,
+    parts: Uint8Array[] | undefined,
+    length: number,
+  ): void {
     const id = params.id as number;
     const incoming = this.#incoming.get(id);
     switch (what) {
@@ -91,7 +108,7 @@ export class Streams {
           return incoming.abort(new RpcError(RPC_CODE.INVALID_REQUEST, "Invalid stream"));
         }
         try {
-          return incoming.push(this.#session.revive(params.values, parts) as unknown[]);
+          return incoming.push(this.#session.revive(params.values, parts) as unknown[], length);
         } catch (error) {
           return incoming.abort(error);
         }
@@ -102,10 +119,10 @@ export class Streams {
         this.#incoming.delete(id);
         return incoming?.failed(toError(params.error));
       case "credit":
-        if (Number.isSafeInteger(params.count) && params.count as number > 0) {
-          this.#outgoing.get(id)?.credit(params.count as number);
-        }
-        return;
+        return this.#outgoing.get(id)?.more({
+          credit: isCount(params.count) ? params.count : 0,
+          bytes: isCount(params.bytes) ? params.bytes : 0,
+        });
       case "cancel":
         this.#outgoing.get(id)?.stop();
     }

@@ -23,30 +23,32 @@ export interface InPort {
   stream(id: unknown): unknown;
 }
 
-/** Deeper than any peer takes; what is nested in itself is left to JSON.stringify to refuse. */
-const MAX_DEPTH = 512;
+/** How deep values may be nested unless told. */
+const MAX_DEPTH = 60;
 
 /**
  * The JSON of a value. Without a port, for peers that know nothing of this package, bytes become base64 and a
- * function or a stream is a `TypeError`.
+ * function or a stream is a `TypeError`. So is what is nested deeper than `maxDepth`, in itself for instance: the walk
+ * ends there, for one that went on beside it would take for ever.
  */
-export function encodeValue(value: unknown, port: OutPort | undefined): string {
-  if (isPlain(value, 0, port !== undefined)) return JSON.stringify(value) ?? "null";
+export function encodeValue(value: unknown, port: OutPort | undefined, maxDepth = MAX_DEPTH): string {
+  if (isPlain(value, maxDepth, port !== undefined)) return JSON.stringify(value) ?? "null";
   try {
-    return JSON.stringify(new Marker(port).mark(value, 0)) ?? "null";
+    return JSON.stringify(new Marker(port).mark(value, maxDepth)) ?? "null";
   } catch (error) {
     port?.undo();
     throw error;
   }
 }
 
-/** Whether JSON says all of it as it is. */
-function isPlain(value: unknown, depth: number, escaped: boolean): boolean {
+/** Whether JSON says all of it as it is; it may have `levels` of arrays and objects in each other. */
+function isPlain(value: unknown, levels: number, escaped: boolean): boolean {
   if (typeof value !== "object") return typeof value !== "function";
-  if (value === null || depth > MAX_DEPTH) return true;
+  if (value === null) return true;
+  if (levels === 0) throw tooDeep();
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
-      if (!isPlain(value[index], depth + 1, escaped)) return false;
+      if (!isPlain(value[index], levels - 1, escaped)) return false;
     }
     return true;
   }
@@ -56,7 +58,7 @@ function isPlain(value: unknown, depth: number, escaped: boolean): boolean {
   if (hasToJson(value)) return true;
   for (const key in value) {
     if (escaped && isReserved(key)) return false;
-    if (!isPlain((value as Record<string, unknown>)[key], depth + 1, escaped)) return false;
+    if (!isPlain((value as Record<string, unknown>)[key], levels - 1, escaped)) return false;
   }
   return true;
 }
@@ -65,10 +67,11 @@ function isPlain(value: unknown, depth: number, escaped: boolean): boolean {
 class Marker {
   constructor(private readonly port: OutPort | undefined) {}
 
-  mark(value: unknown, depth: number): unknown {
+  mark(value: unknown, levels: number): unknown {
+    if ((typeof value !== "object" && typeof value !== "function") || value === null) return value;
+    if (levels === 0) throw tooDeep();
     if (typeof value === "function") return this.#function(value as Callable);
-    if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return value;
-    if (Array.isArray(value)) return value.map((item) => this.mark(item, depth + 1));
+    if (Array.isArray(value)) return value.map((item) => this.mark(item, levels - 1));
     if (ArrayBuffer.isView(value)) {
       return this.#bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
     }
@@ -77,7 +80,7 @@ class Marker {
     if (hasToJson(value)) return value;
     const copy: Record<string, unknown> = Object.create(null);
     for (const key of Object.keys(value)) {
-      const item = this.mark((value as Record<string, unknown>)[key], depth + 1);
+      const item = this.mark((value as Record<string, unknown>)[key], levels - 1);
       copy[this.port !== undefined && isReserved(key) ? `$/${key}` : key] = item;
     }
     return copy;
@@ -124,6 +127,10 @@ export function reviveValue(value: unknown, port: InPort): unknown {
     object[plain] = revived;
   }
   return object;
+}
+
+function tooDeep(): TypeError {
+  return new TypeError("Cannot send a value: it is nested too deeply, or in itself");
 }
 
 function isReserved(key: string): boolean {

@@ -5,10 +5,10 @@ import type { RpcContext } from "./context.ts";
 import type { Method } from "./method.ts";
 import type { CallOptions } from "./options.ts";
 
-/** The names of the methods of an interface. */
+/** The names of the methods of an interface; those that a service may lack are among them. */
 export type MethodName<Api> =
   & {
-    [Name in keyof Api]: Api[Name] extends (...params: never[]) => unknown ? Name : never;
+    [Name in keyof Api]-?: NonNullable<Api[Name]> extends (...params: never[]) => unknown ? Name : never;
   }[keyof Api]
   & string;
 
@@ -17,24 +17,38 @@ export type CallResult<Result> = Result extends AsyncIterable<infer Value>
   ? Promise<AsyncIterableIterator<Value>> & AsyncIterable<Value>
   : Result extends Promise<AsyncIterable<infer Value>>
     ? Promise<AsyncIterableIterator<Value>> & AsyncIterable<Value>
-  : Promise<Awaited<Result>>;
+  : Promise<Received<Awaited<Result>>>;
 
-/** A parameter as the method gets it: a function has become a callback of the other side. */
-export type Received<Value> = Value extends (...params: infer Params) => infer Result
-  ? RpcCallback<Params, Awaited<Result>>
+/** What has no functions or streams in it. */
+type Whole =
+  | string
+  | number
+  | boolean
+  | bigint
+  | symbol
+  | null
+  | undefined
+  | Date
+  | ArrayBuffer
+  | ArrayBufferView;
+
+/** A value as the other side gets it: each function in it has become a callback, each stream one that is received. */
+export type Received<Value> = unknown extends Value ? Value
+  : Value extends Whole ? Value
+  : Value extends (...params: infer Params) => infer Result ? RpcCallback<Params, Awaited<Result>>
   : Value extends AsyncIterable<infer Item> ? AsyncIterableIterator<Item>
-  : Value;
+  : { [Key in keyof Value]: Received<Value[Key]> };
 
 /** The methods of an interface as the caller has them. */
 export type Methods<Api> = {
-  readonly [Name in MethodName<Api>]: Api[Name] extends (...params: infer Params) => infer Result
+  readonly [Name in MethodName<Api>]: NonNullable<Api[Name]> extends (...params: infer Params) => infer Result
     ? (...params: Params) => CallResult<Result>
     : never;
 };
 
 /** The methods of an interface when nothing is to be answered. */
 export type Notifications<Api> = {
-  readonly [Name in MethodName<Api>]: Api[Name] extends (...params: infer Params) => unknown
+  readonly [Name in MethodName<Api>]: NonNullable<Api[Name]> extends (...params: infer Params) => unknown
     ? (...params: Params) => Promise<void>
     : never;
 };
@@ -54,7 +68,7 @@ export type Client<Api> = Methods<Api> & ClientControls<Api>;
 export interface ClientControls<Api> extends Disposable, AsyncDisposable {
   /** The same client for notifications. */
   with(options: ClientCallOptions & { notify: true }): Notifications<Api>;
-  /** The same client with a time limit or a signal for its calls; a method's context will do. */
+  /** The same client with one more time limit or signal for its calls; a method's context will do. */
   with(options: ClientCallOptions): Client<Api>;
 }
 
@@ -71,7 +85,8 @@ export type Answer<Result> = Awaited<Result> extends AsyncIterable<infer Value>
 
 /** The methods of an interface as they are served: functions, or what {@linkcode method} makes of them. */
 export type Handlers<Api, Caller = unknown> = {
-  readonly [Name in MethodName<Api>]: Api[Name] extends (...params: infer Params) => infer Result
+  readonly [Name in keyof Api as Name extends MethodName<Api> ? Name : never]: NonNullable<Api[Name]> extends
+    (...params: infer Params) => infer Result
     ? Handler<Caller, Params, Result> | Method<Handler<Caller, Params, Result>>
     : never;
 };

@@ -15,7 +15,7 @@
  */
 export interface RpcCallback<Params extends readonly unknown[] = unknown[], Result = unknown>
   extends Disposable {
-  /** Calls it; rejects as any call does. */
+  /** Calls it; rejects as any call does, which who does not wait for it need not handle. */
   (...params: Params): Promise<Result>;
   /** Lets go of it: it cannot be called any more, and the other side forgets it. */
   release(): void;

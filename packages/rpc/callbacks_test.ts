@@ -50,10 +50,7 @@ Deno.test("a function that is passed runs on the side it comes from, until it is
 Deno.test("a function that is given back runs on the other side", async () => {
   using both = start();
   const heard: number[] = [];
-  const stop = await both.api.subscribe((value) => void heard.push(value)) as unknown as RpcCallback<
-    [],
-    void
-  >;
+  const stop = await both.api.subscribe((value) => void heard.push(value));
   for (const tell of both.subscribers) await tell(1);
   await stop();
   assertEquals([heard, both.subscribers.size], [[1], 0]);

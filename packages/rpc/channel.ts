@@ -24,6 +24,8 @@
 export interface RpcChannel {
   /** Sends one message. */
   send(message: Uint8Array): Promise<void>;
+  /** Sends one message without waiting, where the channel can; false: there is no room, and nothing was sent. */
+  trySend?(message: Uint8Array): boolean;
   /** Sends many messages at the price of one, where the channel can; messages may then share an `ArrayBuffer`. */
   sendBatch?(messages: Iterable<Uint8Array>): Promise<void>;
   /** Sends one message of text, where the channel tells text from bytes, as a WebSocket does. */

@@ -21,8 +21,10 @@ export interface Caller extends Disposable, AsyncDisposable {
  * Makes a client of an interface over a channel, a peer or a {@linkcode reconnecting} caller.
  *
  * Its methods are those of the interface. Each gives a promise; where the method gives a stream, that can be iterated
- * at once. `with(options)` gives the same client with a time limit, a signal or notifications. What a call rejects
- * with, {@linkcode RpcPeer.call} tells. A method called `with` or `then` can only be called through the peer.
+ * at once. `with(options)` gives the same client with a time limit, a signal or notifications besides what it had: of
+ * two time limits the shorter one counts, of two signals both. What a call rejects with, {@linkcode RpcPeer.call} tells.
+ * A method called `with`, `then` or `toJSON`, or as something that every object has, such as `toString`, can only be
+ * called through the peer.
  *
  * @example
  * ```ts
@@ -49,6 +51,12 @@ export function client<Api>(channel: RpcChannel | Caller, options: PeerOptions =
   return make(caller, undefined) as Client<Api>;
 }
 
+/** What a client says for itself when a program turns it into text, as one that logs does. */
+const OWN: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ["toJSON", () => undefined],
+  ["toString", () => "[object Client]"],
+]);
+
 type Send = (...params: unknown[]) => unknown;
 
 function make(caller: Caller, options: ClientCallOptions | undefined): unknown {
@@ -63,7 +71,8 @@ function make(caller: Caller, options: ClientCallOptions | undefined): unknown {
       if (typeof name === "string") {
         // A promise that resolves with a client would take it for another promise.
         if (name === "then") return undefined;
-        if (name === "with") return (more: ClientCallOptions) => make(caller, more);
+        if (name === "with") return (more: ClientCallOptions) => make(caller, merge(options, more));
+        if (name === "toJSON" || name in Object.prototype) return OWN.get(name);
         return send(name);
       }
       if (name === Symbol.dispose) return () => caller[Symbol.dispose]();
@@ -72,6 +81,21 @@ function make(caller: Caller, options: ClientCallOptions | undefined): unknown {
     },
     has: (_target, name) => name === Symbol.dispose || name === Symbol.asyncDispose,
   });
+}
+
+/** Both together; a context's time is that which remains when the call is made. */
+function merge(first: ClientCallOptions | undefined, more: ClientCallOptions): ClientCallOptions {
+  if (first === undefined) return more;
+  const signals = [first.signal, more.signal].filter((signal) => signal !== undefined);
+  return {
+    notify: more.notify ?? first.notify,
+    byName: more.byName ?? first.byName,
+    signal: signals.length === 2 ? AbortSignal.any(signals) : signals[0],
+    get timeout() {
+      const { timeout } = first;
+      return timeout === undefined ? more.timeout : Math.min(timeout, more.timeout ?? timeout);
+    },
+  };
 }
 
 function sender(caller: Caller, name: string, options: ClientCallOptions | undefined): Send {

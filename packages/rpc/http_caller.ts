@@ -1,6 +1,6 @@
 /** Calls over HTTP. */
 
-import { ClosedError } from "@ipc/core";
+import { ClosedError, IpcError } from "@ipc/core";
 import type { Caller } from "./client.ts";
 import { DisconnectedError } from "./disconnected_error.ts";
 import { HttpExchange, type Target } from "./_http_exchange.ts";
@@ -96,7 +96,7 @@ export class HttpCaller implements Caller {
    * @throws {DisconnectedError} if the server cannot be reached, or the connection broke.
    * @throws {PermissionError} if the server answered with status 401 or 403.
    * @throws {LimitError} if it answered with status 429 or 503.
-   * @throws {IpcError} with code `EPROTO` if it answered with something else that is no JSON-RPC.
+   * @throws {IpcError} with code `EPROTO` if it answered with something else, or with nothing that answers the call.
    * @throws {MessageTooLongError} if the request is too long for either side, or the answer for this one.
    * @throws {ClosedError} if this was closed.
    */
@@ -109,7 +109,10 @@ export class HttpCaller implements Caller {
     return Object.assign(answer, { [Symbol.asyncIterator]: () => valuesOf(answer, method) });
   }
 
-  /** Sends a notification. Resolves when the server has it; rejects as {@linkcode HttpCaller.call} does. */
+  /**
+   * Sends a notification. Resolves when the server has responded, which {@linkcode httpHandler} does when the method has
+   * ended; rejects as {@linkcode HttpCaller.call} does.
+   */
   async notify(method: string, params?: readonly unknown[] | object): Promise<void> {
     if (this.#batch !== undefined) return await this.#batch.peer.notify(method, params);
     const post = this.#open(`notify ${method}`);
@@ -163,12 +166,15 @@ export class HttpCaller implements Caller {
   ): Promise<unknown> {
     const post = this.#batch ?? this.#open(`call ${method}`);
     const { exchange, peer } = post;
-    if (post !== this.#batch && this.#options.extensions !== false) exchange.timeout = options?.timeout;
+    if (post !== this.#batch && this.#options.extensions !== false && Number.isFinite(options?.timeout)) {
+      exchange.timeout = options?.timeout;
+    }
     post.open++;
     try {
       return await peer.call(method, params, options);
     } catch (error) {
-      throw error instanceof DisconnectedError && exchange.failure !== undefined ? exchange.failure : error;
+      if (!(error instanceof DisconnectedError)) throw error;
+      throw exchange.failure ?? this.#unanswered(method, error);
     } finally {
       this.#settle(post);
     }
@@ -188,6 +194,15 @@ export class HttpCaller implements Caller {
     const post = { exchange, peer, open: 0 };
     this.#posts.add(post);
     return post;
+  }
+
+  #unanswered(method: string, cause: Error): IpcError {
+    const { url } = this.#target;
+    return new IpcError(`Cannot call ${method}: the response of ${url} has no answer to it`, {
+      code: "EPROTO",
+      target: url,
+      cause,
+    });
   }
 
   #settle(post: Post): void {

@@ -1,10 +1,11 @@
 /** The methods of a service behind HTTP. */
 
-import { MessageTooLongError } from "@ipc/core";
+import { MessageTooLongError, TimeoutError } from "@ipc/core";
 import type { Handlers } from "./api.ts";
 import { limitsOf } from "./_limits.ts";
 import { allows, isJson, makeBody, readBody } from "./_http_body.ts";
 import { HttpAnswers } from "./_http_answers.ts";
+import { prepare } from "./_methods.ts";
 import type { ServeOptions } from "./options.ts";
 import { RpcPeer } from "./peer.ts";
 
@@ -23,6 +24,8 @@ export interface HttpHandlerOptions<Caller = unknown>
   origins?: readonly string[] | undefined;
   /** The most requests that are answered at a time; more are refused with status 503. 1,024 unless told. */
   maxRequests?: number | undefined;
+  /** Milliseconds that a client may take to send its request, which is refused with status 408 then; 30,000 unless told. */
+  patience?: number | undefined;
 }
 
 /** What answers requests of HTTP. */
@@ -35,6 +38,7 @@ export type HttpHandler = (request: Request) => Promise<Response>;
  * All answers, errors too, have status 200; 204 is for notifications, and what is not JSON-RPC at all has the status
  *
  * @throws {TypeError} if an entry is no function, or has a name that is reserved.
+ * @throws {RangeError} if a limit is not a number above 0.
  *
  * @example A service that knows who calls
  * ```ts
@@ -66,11 +70,13 @@ export function httpHandler<Api, Caller = unknown>(
   handlers: Handlers<Api, Caller>,
   options: HttpHandlerOptions<Caller> = {},
 ): HttpHandler {
-  const { maxRequests = 1024, caller: identify, origins, limits, info, exposeErrors, onError } = options;
+  const { maxRequests = 1024, patience = 30_000, caller: identify, origins } = options;
+  const { limits, info, exposeErrors, onError } = options;
   const { maxMessageSize } = limitsOf(limits);
   if (!(maxRequests >= 1)) throw new RangeError(`Cannot set maxRequests to ${maxRequests}`);
+  if (!(patience >= 1)) throw new RangeError(`Cannot set patience to ${patience}`);
   // What is wrong with the table is told now, and not to the first who calls.
-  checkHandlers(handlers);
+  prepare(handlers);
   let open = 0;
 
   async function answer(request: Request): Promise<Response> {
@@ -90,9 +96,13 @@ export function httpHandler<Api, Caller = unknown>(
     if (caller instanceof Response) return caller;
     let body: Uint8Array;
     try {
-      body = await readBody(request.body, maxMessageSize, encoding === "gzip");
+      body = await readBody(request.body, maxMessageSize, { gzip: encoding === "gzip", timeout: patience });
     } catch (error) {
-      return error instanceof MessageTooLongError ? tooLong() : refuse(400, "The content cannot be read");
+      if (error instanceof MessageTooLongError) return tooLong();
+      if (error instanceof TimeoutError) {
+        return refuse(408, "The content did not come", { connection: "close" });
+      }
+      return refuse(400, "The content cannot be read");
     }
     const channel = new HttpAnswers(body);
     const peer = new RpcPeer(channel, { limits, exposeErrors, onError, extensions: false, halfOpen: true });
@@ -134,19 +144,6 @@ async function untilClosed(peer: RpcPeer, signal: AbortSignal): Promise<void> {
   signal.addEventListener("abort", hangUp);
   await peer.closed;
   signal.removeEventListener("abort", hangUp);
-}
-
-function checkHandlers(handlers: object): void {
-  const peer = new RpcPeer({
-    send: () => Promise.resolve(),
-    receive: () => Promise.resolve(undefined),
-    close: () => {},
-  });
-  try {
-    peer.serve(handlers);
-  } finally {
-    peer.close();
-  }
 }
 
 function refuse(status: number, why: string, headers: Record<string, string> = {}): Response {

@@ -18,6 +18,11 @@ export interface RpcLimits {
   maxQueuedBytes?: number | undefined;
   /** The values of a stream that may be under way unread; 64 unless told. */
   streamCredit?: number | undefined;
+  /**
+   * The bytes of a stream's messages that may be under way unread, besides one message; 1 MiB unless told. An older peer
+   * knows nothing of it, and keeps to `streamCredit` alone.
+   */
+  streamBytes?: number | undefined;
   /** The most streams and the most callbacks that the other side may hold or have held here; 1,024 unless told. */
   maxReferences?: number | undefined;
   /** The most values that are gathered for a caller who cannot take a stream; 10,000 unless told. */

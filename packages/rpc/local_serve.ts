@@ -5,6 +5,7 @@ import type { Handlers } from "./api.ts";
 import { carriesBytes } from "./_local_binary.ts";
 import { serveListener, type ServeListenerOptions } from "./local_serve_listener.ts";
 import type { RpcServer } from "./local_server.ts";
+import { prepare } from "./_methods.ts";
 
 /** Where unix sockets listen that carry calls. */
 export type LocalAddress =
@@ -47,6 +48,7 @@ export async function serveLocal<Api>(
   handlers: Handlers<Api, Peer>,
   options: LocalServeOptions = {},
 ): Promise<RpcServer> {
+  prepare(handlers);
   const listener = await listen(address as `unix:${string}`, options);
   return serveListener(listener, handlers, {
     binary: carriesBytes(options),

@@ -4,6 +4,7 @@ import type { Channel } from "@ipc/core";
 import type { Listener } from "@ipc/socket";
 import type { Handlers } from "./api.ts";
 import { RpcServer } from "./local_server.ts";
+import { prepare } from "./_methods.ts";
 import type { ServeOptions } from "./options.ts";
 import { RpcPeer } from "./peer.ts";
 
@@ -44,6 +45,8 @@ export function serveListener<Api, Caller = unknown, C extends Channel = Channel
   handlers: Handlers<Api, Caller>,
   options: ServeListenerOptions<C, Caller> = {},
 ): RpcServer {
+  // What is wrong with the table is told now, and not to each who connects.
+  prepare(handlers);
   const { caller, ...peerOptions } = options;
   return new RpcServer(listener, (channel) => {
     const context = { caller: caller?.(channel as C), info: options.info };

@@ -1,6 +1,6 @@
 /** Services on this machine: who calls, who may, and how they end. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ClosedError, NotFoundError } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { connect, listen, type Peer } from "@ipc/socket";
@@ -55,6 +55,53 @@ for (const scheme of ["unix", "unix-seqpacket"] as const) {
     await until(() => server.connections === 0);
   });
 }
+
+socketTest("a table with an entry that is no method listens nowhere", {}, async () => {
+  using dir = folder();
+  const address = `unix:${dir.path}/wrong` as const;
+  const wrong = { ...handlers(), slow: 5 as never };
+  await assertRejects(
+    () => serveLocal<Api>(address, wrong),
+    TypeError,
+    "Cannot serve slow: it is no function",
+  );
+  await assertRejects(() => connectLocal(address), NotFoundError);
+  const listener = await listen("tcp:127.0.0.1:0");
+  assertThrows(() => serveListener<Api, Peer>(listener, wrong), TypeError, "Cannot serve slow");
+  assert(!listener.closed);
+  listener.close();
+});
+
+socketTest("a method that tells a caller who has left is told nothing that it must handle", {}, async () => {
+  using dir = folder();
+  let gone = false;
+  let ended = false;
+  await using server = await serveLocal<{ work(tell: (count: number) => void): void }>(
+    `unix:${dir.path}/work`,
+    {
+      async work(tell) {
+        for (let count = 1; !gone; count++) {
+          tell(count);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        await assertRejects(() => tell(0), DisconnectedError);
+        ended = true;
+      },
+    },
+  );
+  const script = new URL("testdata/leave.ts", import.meta.url).pathname;
+  for (const how of ["leaves", "fails"]) {
+    const { code } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--no-check", script, server.address, how],
+      stdin: "null",
+      stderr: "inherit",
+    }).output();
+    assertEquals(code, 7);
+  }
+  await until(() => server.connections === 0);
+  gone = true;
+  await until(() => ended);
+});
 
 socketTest("who is not authorised cannot call", {}, async () => {
   using dir = folder();

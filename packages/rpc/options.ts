@@ -27,6 +27,11 @@ export interface PeerOptions {
    * unless told. Both sides must say so. Not for framings that mark the end of a message, by a newline or a NUL.
    */
   binary?: boolean | undefined;
+  /**
+   * The id of the first call, from which they are counted; 1 unless told. Where an answer can outlive the one it was for,
+   * as in a queue, each peer begins elsewhere.
+   */
+  firstId?: number | undefined;
   /** Whether calls that run when the other side ends its direction may finish and be answered; false unless told. */
   halfOpen?: boolean | undefined;
   /** Whether callers are told message and stack of errors that were not made for them; false unless told. */

@@ -36,7 +36,7 @@ export class RpcPeer implements Disposable, AsyncDisposable {
   /**
    * Takes the channel over.
    *
-   * @throws {RangeError} if a limit is not a whole number above 0.
+   * @throws {RangeError} if a limit is not a whole number above 0, or `firstId` none at all.
    */
   constructor(channel: RpcChannel, options: PeerOptions = {}) {
     this.#session = new Session(this, channel, options);

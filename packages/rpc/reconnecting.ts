@@ -13,7 +13,7 @@ export interface ReconnectOptions extends PeerOptions {
   idempotent?: Iterable<string> | undefined;
   /** How often one call is tried, connections that could not be made included; 5 unless told. */
   attempts?: number | undefined;
-  /** Milliseconds before the second attempt; each further one waits twice as long. 50 unless told. */
+  /** Milliseconds before the second attempt; each further one waits twice as long, up to 30 s. 50 unless told. */
   delay?: number | undefined;
   /** Is called with each new peer, to serve methods on it or to sign in. */
   onConnect?: ((peer: RpcPeer) => void | Promise<void>) | undefined;
@@ -23,7 +23,10 @@ export interface ReconnectOptions extends PeerOptions {
  * Makes calls over a connection that is made when it is needed, and again when it has broken.
  *
  * A call whose connection breaks before the answer rejects with a {@linkcode DisconnectedError}, for nobody knows
- * whether it ran; only methods named in `idempotent` are called again. A call that was not sent is tried again in any case. A stream is never: its values are gone.
+ * whether it ran; only methods named in `idempotent` are called again. A call or a notification that was not sent is
+ * tried again in any case. A stream is never: its values are gone.
+ *
+ * @throws {RangeError} if `attempts` or `delay` is none.
  *
  * @example
  * ```ts ignore
@@ -35,6 +38,9 @@ export function reconnecting(connect: () => Promise<RpcChannel>, options: Reconn
   return new Reconnecting(connect, options);
 }
 
+/** The longest pause between two attempts, in milliseconds. */
+const LONGEST = 30_000;
+
 class Reconnecting implements Caller {
   readonly #connect: () => Promise<RpcChannel>;
   readonly #options: ReconnectOptions;
@@ -45,6 +51,9 @@ class Reconnecting implements Caller {
   #closed = false;
 
   constructor(connect: () => Promise<RpcChannel>, options: ReconnectOptions) {
+    const { attempts = 1, delay = 0 } = options;
+    if (!(attempts >= 1)) throw new RangeError(`Cannot set attempts to ${attempts}`);
+    if (!(delay >= 0)) throw new RangeError(`Cannot set delay to ${delay}`);
     this.#connect = connect;
     this.#options = options;
     this.#idempotent = new Set(options.idempotent);
@@ -55,7 +64,13 @@ class Reconnecting implements Caller {
     params?: readonly unknown[] | object,
     options: CallOptions = {},
   ): Promise<unknown> & AsyncIterable<unknown> {
-    const answer = this.#call(method, params, options);
+    const again = this.#idempotent.has(method);
+    const answer = this.#try(
+      `call ${method}`,
+      again,
+      options,
+      (peer, timeout) => peer.call(method, params, { signal: options.signal, timeout }),
+    );
     return Object.assign(answer, {
       async *[Symbol.asyncIterator]() {
         yield* await answer as AsyncIterable<unknown>;
@@ -64,7 +79,7 @@ class Reconnecting implements Caller {
   }
 
   async notify(method: string, params?: readonly unknown[] | object): Promise<void> {
-    await (await this.#connected()).notify(method, params);
+    await this.#try(`notify ${method}`, false, {}, (peer) => peer.notify(method, params));
   }
 
   [Symbol.dispose](): void {
@@ -82,31 +97,30 @@ class Reconnecting implements Caller {
     for (const reject of this.#waiting) reject(closed());
   }
 
-  async #call(
-    method: string,
-    params: readonly unknown[] | object | undefined,
-    options: CallOptions,
-  ): Promise<unknown> {
+  /** Does it with a peer: once, as soon as there is one, or again where the connection breaks and `again` allows it. */
+  async #try<T>(
+    action: string,
+    again: boolean,
+    { signal, timeout }: CallOptions,
+    act: (peer: RpcPeer, timeout: number | undefined) => Promise<T>,
+  ): Promise<T> {
     const { attempts = 5, delay = 50 } = this.#options;
-    const { timeout, signal } = options;
     const deadline = timeout === undefined ? undefined : performance.now() + timeout;
     const left = () => deadline === undefined ? undefined : Math.max(0, deadline - performance.now());
     for (let attempt = 1;; attempt++) {
       signal?.throwIfAborted();
       let sent = false;
       try {
-        const peer = await this.#within(this.#connected(), signal, left(), method);
-        if (peer.over) throw new DisconnectedError(`Cannot call ${method}: the other side is gone`);
+        const peer = await this.#within(this.#connected(), signal, left(), action);
+        if (peer.over) throw new DisconnectedError(`Cannot ${action}: the other side is gone`);
         sent = true;
-        return await peer.call(method, params, { signal, timeout: left() });
+        return await act(peer, left());
       } catch (error) {
-        const again = sent
-          ? error instanceof DisconnectedError && this.#idempotent.has(method)
-          : !this.#closed;
-        if (!again || attempt >= attempts || signal?.aborted) throw error;
-        const pause = delay * 2 ** (attempt - 1);
+        const retry = sent ? error instanceof DisconnectedError && again : !this.#closed;
+        if (!retry || attempt >= attempts || signal?.aborted) throw error;
+        const pause = Math.min(delay * 2 ** (attempt - 1), LONGEST);
         if (deadline !== undefined && performance.now() + pause >= deadline) throw error;
-        await this.#pause(pause, signal, method);
+        await this.#pause(pause, signal, action);
       }
     }
   }
@@ -118,8 +132,9 @@ class Reconnecting implements Caller {
   }
 
   async #open(): Promise<RpcPeer> {
+    let peer: RpcPeer | undefined;
     try {
-      const peer = new RpcPeer(await this.#connect(), this.#options);
+      peer = new RpcPeer(await this.#connect(), this.#options);
       this.#current = peer;
       if (this.#closed) peer.close();
       const connected = this.#peer;
@@ -130,6 +145,7 @@ class Reconnecting implements Caller {
       return peer;
     } catch (error) {
       this.#peer = undefined;
+      peer?.close();
       throw error;
     }
   }
@@ -139,13 +155,12 @@ class Reconnecting implements Caller {
     promise: Promise<T>,
     signal: AbortSignal | undefined,
     timeout: number | undefined,
-    method: string,
+    action: string,
   ): Promise<T> {
     const { promise: given, reject } = Promise.withResolvers<never>();
     const abort = () => reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
-    const expire = () =>
-      reject(new TimeoutError(`Cannot call ${method}: not connected within ${timeout} ms`));
+    const expire = () => reject(new TimeoutError(`Cannot ${action}: not connected within ${timeout} ms`));
     this.#waiting.add(reject);
     const timer = timeout === undefined ? undefined : setTimeout(expire, timeout);
     try {
@@ -157,11 +172,11 @@ class Reconnecting implements Caller {
     }
   }
 
-  async #pause(delay: number, signal: AbortSignal | undefined, method: string): Promise<void> {
+  async #pause(delay: number, signal: AbortSignal | undefined, action: string): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const pause = new Promise<void>((resolve) => timer = setTimeout(resolve, delay));
     try {
-      await this.#within(pause, signal, undefined, method);
+      await this.#within(pause, signal, undefined, action);
     } finally {
       clearTimeout(timer);
     }

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ClosedError, TimeoutError } from "@ipc/core";
 import {
   client,
@@ -91,4 +91,35 @@ Deno.test("each new peer is shown, to sign in or to serve on it", async () => {
   await using api = service.api;
   assertEquals(await api.get(), 2);
   assertEquals(peers.length, 2);
+});
+
+Deno.test("a connection whose sign-in fails is closed, and the next is tried", async () => {
+  const peers: RpcPeer[] = [];
+  const service = start({ calls: 0, connections: 0 }, {
+    attempts: 3,
+    onConnect: (peer) => {
+      peers.push(peer);
+      if (peers.length < 3) throw new Error("not now");
+    },
+  });
+  await using api = service.api;
+  assertEquals(await api.get(), 1);
+  assertEquals(peers.map(({ over }) => over), [true, true, false]);
+});
+
+Deno.test("a notification waits for a connection as a call does, and no longer", async () => {
+  const service = start({ calls: 0, connections: 2 });
+  await using api = service.api;
+  await api.with({ notify: true }).set();
+  await until(() => service.ran.length === 1);
+  const never = start({ calls: 0, connections: Infinity }, { attempts: 3 });
+  await assertRejects(() => never.api.with({ notify: true }).set(), Error, "nobody listens");
+  assertEquals(never.connections, 3);
+  const hanging = client<Api>(reconnecting(() => new Promise(() => {})));
+  const waiting = hanging.with({ notify: true }).set();
+  hanging[Symbol.dispose]();
+  await assertRejects(() => waiting, ClosedError);
+  for (const options of [{ attempts: NaN }, { attempts: 0 }, { delay: -1 }]) {
+    assertThrows(() => reconnecting(() => new Promise(() => {}), options), RangeError);
+  }
 });

@@ -2,6 +2,7 @@
 
 import type { Handlers } from "./api.ts";
 import type { RpcChannel } from "./channel.ts";
+import { prepare } from "./_methods.ts";
 import type { ServeOptions } from "./options.ts";
 import { RpcPeer } from "./peer.ts";
 
@@ -45,6 +46,8 @@ export function serve<Api, Caller = unknown>(
   handlers: Handlers<Api, Caller>,
   options: ServeOptions<Caller> = {},
 ): RpcPeer {
+  // A table that is wrong leaves the channel to the one who has it.
+  prepare(handlers);
   const peer = channel instanceof RpcPeer ? channel : new RpcPeer(channel, options);
   peer.serve(handlers, options);
   return peer;

@@ -312,7 +312,11 @@ Deno.test("a peer that sends more than was asked for is stopped", async () => {
   using peer = new RpcPeer(here, { limits: { streamCredit: 4 } });
   const raw = new Raw(there);
   const call = peer.call("count", [10]);
-  assertEquals(await raw.next(), { jsonrpc: "2.0", method: "$/hello", params: { binary: false, credit: 4 } });
+  assertEquals(await raw.next(), {
+    jsonrpc: "2.0",
+    method: "$/hello",
+    params: { binary: false, credit: 4, bytes: 1024 * 1024 },
+  });
   assertEquals(await raw.next(), { jsonrpc: "2.0", id: 1, method: "count", params: [10] });
   await raw.send({ jsonrpc: "2.0", method: "$/hello", params: { binary: false, credit: 4 } });
   await raw.send({ jsonrpc: "2.0", id: 1, result: { "$/stream": 5 } });

@@ -10,6 +10,8 @@ interface Api {
   tail(path: string): AsyncIterable<string>;
   each(tell: (word: string) => number): void;
   readonly version: string;
+  listen(hooks: { news?: (text: string) => void; on: string[] }): () => number;
+  maybe?(a: number): number;
 }
 
 // Never called: it is only to be compiled.
@@ -23,6 +25,12 @@ export async function calls(channel: RpcChannel): Promise<void> {
   await api.with({ timeout: 5 }).add(sum, greeting.length);
   await api.each((word) => word.length);
   const nothing: void = await api.with({ notify: true }).add(1, 2);
+  const stop = await api.listen({ news: (text) => void text.length, on: ["a"] });
+  const count: number = await stop();
+  stop.release();
+  // @ts-expect-error a function that is given gives a promise
+  const early: number = stop();
+  const perhaps: number = await api.maybe(count);
   // @ts-expect-error there is no such method
   await api.subtract(1, 2);
   // @ts-expect-error what is no function is no method
@@ -43,7 +51,7 @@ export async function calls(channel: RpcChannel): Promise<void> {
   await api.with({ timout: 5 }).add(1, 2);
   // @ts-expect-error a notification has no result
   const number: number = await api.with({ notify: true }).add(1, 2);
-  void [nothing, text, number];
+  void [nothing, text, number, early, perhaps];
 }
 
 export function handlers(channel: RpcChannel): void {
@@ -54,6 +62,7 @@ export function handlers(channel: RpcChannel): void {
       yield path;
     },
     each: () => {},
+    listen: () => () => 1,
   };
   serve<Api>(channel, good);
   serve<Api>(channel, { ...good, add: method((a: number, b: number) => a + b) });
@@ -68,6 +77,17 @@ export function handlers(channel: RpcChannel): void {
       void length;
     },
   }, { caller: { uid: 0 } });
+  serve<Api>(channel, {
+    ...good,
+    listen(hooks) {
+      const first: string | undefined = hooks.on[0];
+      void hooks.news?.(first ?? "").then(() => hooks.news?.release());
+      return () => 1;
+    },
+    maybe: (a) => a,
+  });
+  // @ts-expect-error wrong type of the result of one that may be missing
+  serve<Api>(channel, { ...good, maybe: () => "3" });
   // @ts-expect-error one is missing
   serve<Api>(channel, { add: good.add, greet: good.greet, tail: good.tail });
   // @ts-expect-error there is no such method

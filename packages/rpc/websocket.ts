@@ -28,15 +28,21 @@
 
 import { BrokenPipeError, IpcError, LimitError, MessageTooLongError } from "@ipc/core";
 import type { RpcChannel } from "./channel.ts";
+import { isLonger, utf8Length } from "./_encoder.ts";
 
 /** How far the other side is trusted. */
 export interface WebSocketChannelOptions {
   /** The longest message in bytes, sent or received; 16 MiB unless told. A longer one ends the connection. */
   maxMessageSize?: number | undefined;
-  /** The most bytes that may arrive before they are read; more end the connection. 16 MiB unless told. */
+  /**
+   * The most bytes that may arrive before they are read; more end the connection. Each message counts with 256 more,
+   * which is what an empty one takes. 16 MiB unless told.
+   */
   maxBufferedBytes?: number | undefined;
 }
 
+/** What a message takes besides its bytes. */
+const OVERHEAD = 256;
 /** What may wait inside the WebSocket before senders wait, in bytes. */
 const HIGH = 256 * 1024;
 /** How often it is looked at, in milliseconds: a WebSocket does not say when it has room. */
@@ -88,10 +94,11 @@ class WebSocketMessages implements RpcChannel {
         this.#wasOpen = true;
         resolve();
       };
-      if (socket.readyState === WebSocket.OPEN) open();
+      if (socket.readyState === socket.OPEN) open();
       else socket.addEventListener("open", open, { once: true });
-      socket.addEventListener("close", () => {
+      socket.addEventListener("close", ({ wasClean }) => {
         if (!this.#wasOpen) this.#fail(this.#refused());
+        else if (!wasClean) this.#fail(this.#broken());
         this.#end();
         resolve();
         ended.resolve();
@@ -116,7 +123,7 @@ class WebSocketMessages implements RpcChannel {
     }
     if (this.#closed) return undefined;
     const message = this.#arrived.shift();
-    if (message !== undefined) this.#bytes -= message.length;
+    if (message !== undefined) this.#bytes -= weight(message);
     else if (this.#error !== undefined) throw this.#error;
     return message;
   }
@@ -147,12 +154,12 @@ class WebSocketMessages implements RpcChannel {
   }
 
   async #send(message: Message): Promise<void> {
-    if (this.#socket.readyState === WebSocket.CONNECTING) await this.#opened;
-    if (this.#socket.readyState !== WebSocket.OPEN) {
+    if (this.#socket.readyState === this.#socket.CONNECTING) await this.#opened;
+    if (this.#socket.readyState !== this.#socket.OPEN) {
       throw this.#error ?? new BrokenPipeError("Cannot send: the WebSocket is closed", { code: "EPIPE" });
     }
     this.#socket.send(message);
-    while (this.#socket.bufferedAmount > HIGH && this.#socket.readyState === WebSocket.OPEN) {
+    while (this.#socket.bufferedAmount > HIGH && this.#socket.readyState === this.#socket.OPEN) {
       await new Promise((resolve) => setTimeout(resolve, LOOK));
     }
   }
@@ -160,19 +167,20 @@ class WebSocketMessages implements RpcChannel {
   #take(data: string | ArrayBuffer): void {
     if (this.#over) return;
     const message = typeof data === "string" ? data : new Uint8Array(data);
-    if (message.length > this.maxMessageSize) {
+    if (isLonger(message, this.maxMessageSize)) {
+      const length = typeof message === "string" ? utf8Length(message) : message.length;
       return this.#break(
         new MessageTooLongError(
-          `Cannot receive the message: it has ${message.length} bytes, the limit is ${this.maxMessageSize}`,
+          `Cannot receive the message: it has ${length} bytes, the limit is ${this.maxMessageSize}`,
         ),
       );
     }
-    if (this.#arrived.length > 0 && this.#bytes + message.length > this.maxBufferedBytes) {
+    if (this.#arrived.length > 0 && this.#bytes + weight(message) > this.maxBufferedBytes) {
       return this.#break(
         new LimitError(`Cannot keep the message: ${this.#bytes} bytes wait to be read already`),
       );
     }
-    this.#bytes += message.length;
+    this.#bytes += weight(message);
     this.#arrived.push(message);
     this.#wake?.();
   }
@@ -192,6 +200,14 @@ class WebSocketMessages implements RpcChannel {
     this.#wake?.();
   }
 
+  #broken(): IpcError {
+    const { url } = this.#socket;
+    return new IpcError(`Cannot receive: the WebSocket to "${url}" broke off`, {
+      code: "ECONNRESET",
+      target: url,
+    });
+  }
+
   #refused(): IpcError {
     const { url } = this.#socket;
     return new IpcError(`Cannot open a WebSocket to "${url}": the server is not there, or refuses it`, {
@@ -199,4 +215,9 @@ class WebSocketMessages implements RpcChannel {
       target: url,
     });
   }
+}
+
+/** What a message takes while it waits: memory has two bytes for a UTF-16 unit at most. */
+function weight(message: Message): number {
+  return OVERHEAD + (typeof message === "string" ? 2 * message.length : message.length);
 }

@@ -131,13 +131,34 @@ Deno.test("what is too long, or comes faster than it is read, ends the connectio
   );
   await long.closed;
 
-  const fast = open(served.url, { maxBufferedBytes: 2000 });
+  const fast = open(served.url, { maxBufferedBytes: 20 * (256 + 200) });
   await fast.closed;
   const received: unknown[] = [];
   await assertRejects(async () => {
     for (let message; (message = await fast.channel.receive()) !== undefined;) received.push(message);
   }, LimitError);
   assertEquals(received.length, 20);
+
+  await using small = listen((socket) => {
+    socket.onopen = () => {
+      for (let at = 0; at < 100; at++) socket.send(new Uint8Array(0));
+      socket.send("€".repeat(100));
+    };
+  });
+  const empty = open(small.url, { maxBufferedBytes: 5000 });
+  await empty.closed;
+  await assertRejects(async () => {
+    while (await empty.channel.receive() !== undefined);
+  }, LimitError);
+  const wide = open(small.url, { maxMessageSize: 200 });
+  await assertRejects(
+    async () => {
+      while (await wide.channel.receive() !== undefined);
+    },
+    MessageTooLongError,
+    "it has 300 bytes, the limit is 200",
+  );
+  await wide.closed;
   assertThrows(
     () => webSocketChannel(new WebSocket("ws://127.0.0.1:1/"), { maxMessageSize: 0 }),
     RangeError,

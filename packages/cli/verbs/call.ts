@@ -7,6 +7,7 @@ import { advice, readAddress } from "../_address.ts";
 import { about, AddressFailure, Failed, STATUS, UsageError } from "../_failure.ts";
 import { type Io, print } from "../io.ts";
 import { duration, flag } from "../_options.ts";
+import { openPair, readPair } from "../_pair.ts";
 import { readAll } from "../_stdin.ts";
 import { verb } from "../_verb.ts";
 
@@ -21,6 +22,8 @@ export default verb({
     "An error that the service answers is told with its code, and its data below; the exit status is 1.",
     "Besides the addresses below there are http://host:port/path and https://. A service that has messages of lines, " +
     'or headers as editors do, is at "unix:/path?framing=lines" or "framing=content-length".',
+    "Of two FIFOs or POSIX queues with a comma between them, the request goes to the first, and the answer comes " +
+    "from the second.",
   ],
   options: {
     notify: flag("send a notification: nothing is answered, and nothing printed"),
@@ -32,6 +35,7 @@ export default verb({
     ["ipc call unix:/run/log.sock tail '[\"app\"]' --timeout 10s", "a stream, a value on each line"],
     ["ipc call 'tcp:host:9000?framing=lines' rpc.discover", "what there is to call"],
     ["ipc call ws://localhost:8000/ reload --notify", "without an answer"],
+    ["ipc call fifo:/run/ask,fifo:/run/answer add '[1,2]'", "over two FIFOs"],
   ],
   async run({ operands, options, io }) {
     const [address, method, given] = operands as [string, string, string | undefined];
@@ -71,6 +75,10 @@ function readParams(text: string | undefined): readonly unknown[] | object | und
 
 async function open(text: string, timeout: number | undefined, signal: AbortSignal): Promise<Caller> {
   if (/^https?:/.test(text)) return new HttpCaller(readUrl(text));
+  // In a queue may still lie the answer to one who did not wait for it.
+  const options = { firstId: crypto.getRandomValues(new Uint32Array(1))[0]! };
+  const pair = readPair(text);
+  if (pair !== undefined) return new RpcPeer(await openPair(pair, { timeout, signal }), options);
   const address = readAddress(text);
   if (address.scheme === "ws" || address.scheme === "wss") {
     return new RpcPeer(webSocketChannel(new WebSocket(text)));
@@ -80,7 +88,7 @@ async function open(text: string, timeout: number | undefined, signal: AbortSign
     () => connect(address, { direction: "both", timeout, signal }),
     advice(address),
   );
-  return new RpcPeer(channel);
+  return new RpcPeer(channel, options);
 }
 
 function readUrl(text: string): URL {

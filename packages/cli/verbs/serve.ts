@@ -1,5 +1,5 @@
-import { type Address, connect, listen } from "@ipc/address";
-import type { Channel, FramingName } from "@ipc/core";
+import { type Address, connect, listen, make, remove } from "@ipc/address";
+import { AlreadyExistsError, BrokenPipeError, type Channel, type FramingName } from "@ipc/core";
 import { type Handlers, RpcPeer } from "@ipc/rpc";
 import { httpHandler } from "@ipc/rpc/http";
 import { serveListener } from "@ipc/rpc/local";
@@ -8,6 +8,7 @@ import { readAddress, schemeOf } from "../_address.ts";
 import { about, Failed, STATUS, UsageError } from "../_failure.ts";
 import { type Io, print } from "../io.ts";
 import { mode } from "../_options.ts";
+import { openPair, type Pair, readPair } from "../_pair.ts";
 import { verb } from "../_verb.ts";
 
 /** What serves. */
@@ -36,6 +37,8 @@ export default verb({
     "arrow function knows the caller: this.caller has pid and uid at a unix socket.",
     "Prints the address when it can be called there, and serves until a signal. It serves everybody who connects to unix:, unix-seqpacket:, tcp:, ws: and http://host:port/path, and one " +
     'caller over what is a channel by itself, such as stdio: or "sysv-msg:KEY?send=2&receive=1".',
+    "Of two FIFOs or POSIX queues with a comma between them, answers go to the first, and requests come from the " +
+    "second; callers come one after another.",
   ],
   options: { mode: mode("MODE", "who may connect to a path, as chmod writes it; 600 unless told") },
   examples: [
@@ -43,19 +46,21 @@ export default verb({
     ["ipc serve http://127.0.0.1:8000/ sums.ts", "for curl, and everything that speaks HTTP"],
     ["ipc serve 'tcp:127.0.0.1:9000?framing=lines' sums.ts", "one message a line, for netcat"],
     ["ipc serve 'stdio:?framing=content-length' server.ts", "as editors start a language server"],
+    ["ipc serve fifo:/run/answer,fifo:/run/ask sums.ts", "over two FIFOs"],
   ],
   async run({ operands, options, io }) {
     const [text, module] = operands as [string, string];
-    const address = /^https?:/.test(text) ? undefined : readAddress(text);
+    const pair = readPair(text);
+    const address = pair !== undefined || /^https?:/.test(text) ? undefined : readAddress(text);
     const table = await load(module);
     const methods = {
       table,
       onError: (error: unknown) => void print(io.stderr, `ipc: serve: ${describe(error)}\n`),
     };
-    const service = await about(
-      text,
-      () => address === undefined ? overHttp(text, methods) : at(address, methods, options.mode, io),
-    );
+    const service = await about(text, () => {
+      if (pair !== undefined) return overPair(pair, methods, options.mode);
+      return address === undefined ? overHttp(text, methods) : at(address, methods, options.mode, io);
+    });
     try {
       if (service.address !== undefined) await print(io.stdout, service.address + "\n");
       await Promise.race([service.closed, aborted(io.signal)]);
@@ -120,6 +125,53 @@ async function at(
   const peer = new RpcPeer(channel, { onError: methods.onError, halfOpen: true });
   peer.serve(methods.table);
   return peer;
+}
+
+/** Serves those who open the other ends, one after another; what was missing is removed at the end. */
+async function overPair(pair: Pair, { table, onError }: Methods, mode: number | undefined): Promise<Service> {
+  const stop = new AbortController();
+  const made: Address[] = [];
+  const tidy = async () => {
+    for (const address of made) await remove(address).catch(onError);
+  };
+  try {
+    for (const address of pair) if (await makeMissing(address, mode)) made.push(address);
+  } catch (error) {
+    await tidy();
+    throw error;
+  }
+  let peer: RpcPeer | undefined;
+  const serve = async () => {
+    while (!stop.signal.aborted) {
+      const channel = await openPair(pair, { signal: stop.signal });
+      peer = new RpcPeer(channel, { onError, halfOpen: true });
+      peer.serve(table);
+      const error = await peer.closed;
+      // One that does not wait for its answer has done nothing wrong.
+      if (error !== undefined && !(error instanceof BrokenPipeError)) onError(error);
+    }
+  };
+  const ended = serve().catch((error) => {
+    if (!stop.signal.aborted) throw error;
+  });
+  return {
+    closed: ended.finally(tidy),
+    close() {
+      stop.abort();
+      peer?.close();
+    },
+  };
+}
+
+/** Creates the object of an address; false: there was one. */
+async function makeMissing(address: Address, mode: number | undefined): Promise<boolean> {
+  try {
+    await make(address, { mode });
+    return true;
+  } catch (error) {
+    if (error instanceof AlreadyExistsError) return false;
+    throw error;
+  }
 }
 
 /** Listens, where many can connect. */

@@ -1,7 +1,7 @@
 /** Waiting for what must come, and for what must not. */
 
 /** Milliseconds after which something is taken to hang. */
-export const CEILING = 10_000;
+export const CEILING = 60_000;
 
 /** Resolves when `condition` holds; fails when it does not for long. */
 export async function until(condition: () => boolean): Promise<void> {
