@@ -5,12 +5,17 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 const folder = new URL("../examples/", import.meta.url);
 
 /** Runs an example and returns what it prints. */
-async function run(name: string, ...args: string[]): Promise<string> {
+function run(name: string, ...args: string[]): Promise<string> {
+  return runWith({}, name, ...args);
+}
+
+/** The same, with more in its environment. */
+async function runWith(env: Record<string, string>, name: string, ...args: string[]): Promise<string> {
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", name, ...args],
     cwd: folder,
     stdin: "null",
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).output();
   const decoder = new TextDecoder();
   assertEquals(success, true, decoder.decode(stderr));
@@ -122,30 +127,129 @@ Deno.test({
   },
 });
 
-Deno.test("examples: signal_server reloads on SIGHUP and gives back on SIGTERM", async () => {
-  const server = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "signal_server.ts"],
-    cwd: folder,
-    stdin: "null",
-    stdout: "piped",
-    env: { NO_COLOR: "1" },
-  }).spawn();
-  const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let told = "";
-  const until = async (text: string) => {
-    while (!told.includes(text)) {
-      const { value, done } = await lines.read();
-      if (done) throw new Error(`Expected "${text}", it told: ${told}`);
-      told += value;
+/** An example that goes on until it is ended. */
+class Running implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  #told = "";
+
+  constructor(args: readonly string[], env: Record<string, string> = {}) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", ...args],
+      cwd: folder,
+      stdin: "null",
+      stdout: "piped",
+      env: { NO_COLOR: "1", ...env },
+    }).spawn();
+    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** Waits until it has told this; returns all that it has told. */
+  async until(text: string): Promise<string> {
+    while (!this.#told.includes(text)) {
+      const { value, done } = await this.#lines.read();
+      if (done) throw new Error(`Expected "${text}", it told: ${this.#told}`);
+      this.#told += value;
     }
-  };
-  await until("serves with configuration 1\n");
-  server.kill("SIGHUP");
-  await until("configuration 2\n");
-  server.kill("SIGTERM");
-  await until("Stopped by SIGTERM\neverything given back\n");
-  assertEquals((await server.status).signal, "SIGTERM");
-  await lines.cancel();
+    return this.#told;
+  }
+
+  /** Sends it a signal. */
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits for its end; the signal that has ended it, if one has. */
+  async ended(): Promise<Deno.Signal | null> {
+    return (await this.#child.status).signal;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.#child.status;
+    await this.#lines.cancel();
+  }
+}
+
+Deno.test("examples: signal_server reloads on SIGHUP and gives back on SIGTERM", async () => {
+  await using server = new Running(["signal_server.ts"]);
+  await server.until("serves with configuration 1\n");
+  server.signal("SIGHUP");
+  await server.until("configuration 2\n");
+  server.signal("SIGTERM");
+  await server.until("Stopped by SIGTERM\neverything given back\n");
+  assertEquals(await server.ended(), "SIGTERM");
+});
+
+/** Runs a test over a job queue of its own: `jobs` runs the example there to its end. */
+async function withJobs(
+  test: (jobs: (...args: string[]) => Promise<string>, env: Record<string, string>) => Promise<void>,
+): Promise<void> {
+  const place = await Deno.makeTempDir();
+  const env = { JOBS: `${place}/jobs` };
+  try {
+    await test((...args) => runWith(env, "file_jobs.ts", ...args), env);
+  } finally {
+    await Deno.remove(place, { recursive: true });
+  }
+}
+
+Deno.test("examples: file_jobs, whose worker is killed and another takes its job", () =>
+  withJobs(async (jobs, env) => {
+    await using first = new Running(["file_jobs.ts", "work"], { ...env, SECONDS: "600" });
+    assertEquals(await jobs("add", "one", "two", "three"), "job 3 is the last\n");
+    await first.until("job 1: one\n");
+    assertEquals(await jobs("status"), "all before 1 done, 1 under way, 2 to do\n");
+    await using second = new Running(["file_jobs.ts", "work"], env);
+    assertEquals(await second.until("job 3: three\n"), "job 2: two\njob 3: three\n");
+    first.signal("SIGKILL");
+    await second.until("job 1: one\n");
+    await jobs("add", "four");
+    await second.until("job 4: four\n");
+  }));
+
+Deno.test("examples: file_jobs survives that all are killed at once", () =>
+  withJobs(async (jobs, env) => {
+    assertEquals(await jobs("add", "one", "two", "three"), "job 3 is the last\n");
+    for (const rounds of [1, 2]) {
+      await using worker = new Running(["file_jobs.ts", "work"], { ...env, SECONDS: "600" });
+      await worker.until("job 1: one\n");
+      worker.signal("SIGKILL");
+      assertEquals(await worker.ended(), "SIGKILL", `round ${rounds}`);
+    }
+    // Nobody is there now. Then both sides start again.
+    assertEquals(await jobs("status"), "all before 1 done, 0 under way, 3 to do\n");
+    assertEquals(await jobs("add", "four"), "job 4 is the last\n");
+    assertEquals(await jobs("work", "--once"), "job 1: one\njob 2: two\njob 3: three\njob 4: four\n");
+    assertEquals(await jobs("work", "--once"), "");
+    assertEquals(await jobs("status"), "all before 5 done, 0 under way, 0 to do\n");
+  }));
+
+Deno.test("examples: file_follow, through rotation and for a file that comes later", async () => {
+  const place = await Deno.makeTempDir();
+  const [app, other] = [`${place}/app.log`, `${place}/other.log`];
+  const write = (path: string, text: string) => Deno.writeTextFile(path, text, { append: true });
+  try {
+    await write(app, "ERROR before\n");
+    await using follower = new Running(["file_follow.ts", "--until", "5", app, other]);
+    await follower.until("following 2\n");
+    await write(app, "INFO all is well\nERROR in app\n");
+    await follower.until(`${app}: ERROR in app\n`);
+    await Deno.rename(app, `${app}.1`);
+    await write(app, "WARN a new file\nERROR in the new one\n");
+    await follower.until(`${app}: ERROR in the new one\n`);
+    await write(other, "said by another\n");
+    const told = await follower.until("}\n");
+    assertStringIncludes(told, "{ INFO: 1, ERROR: 2, WARN: 1, other: 1 }\n");
+    assertEquals(told.includes("before"), false);
+    assertEquals(await follower.ended(), null);
+  } finally {
+    await Deno.remove(place, { recursive: true });
+  }
 });
 
 Deno.test("examples: sync_bounded_buffer", async () => {

@@ -4,9 +4,12 @@
 //     deno run -A examples/file_jobs.ts add "resize cat.jpg" "resize dog.jpg"
 //     deno run -A examples/file_jobs.ts work            # goes on until Ctrl-C; with --once until nothing is left
 //     deno run -A examples/file_jobs.ts status
+//
+// JOBS is where the queue is, SECONDS how long a worker takes for a job.
 import { FileLog } from "@ipc/file";
 
 const [command, ...args] = Deno.args;
+const seconds = Number(Deno.env.get("SECONDS") ?? 0);
 using log = FileLog.openOrCreate(Deno.env.get("JOBS") ?? "/var/tmp/ipc-example-jobs", { fsync: "always" });
 
 switch (command) {
@@ -22,6 +25,7 @@ switch (command) {
     const next = () => args.includes("--once") ? worker.tryReceiveRecord() : worker.receiveRecord();
     for (let record; (record = await next()) !== undefined;) {
       console.log(`job ${record.sequence}: ${new TextDecoder().decode(record.data)}`);
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000)); // A worker does it instead.
       // Whoever dies before this line has another do the job.
       record.acknowledge();
     }

@@ -56,6 +56,24 @@ const semaphores = {
 
 const memoryCases: readonly Case[] = [{ chart: "memory", name: "C", test: "words" }];
 
+const logCases: readonly Case[] = [
+  { chart: "appendAlways", name: "C", test: "always" },
+  { chart: "appendAlwaysFour", name: "C", test: "always-four" },
+  { chart: "appendInterval", name: "C", test: "interval" },
+  { chart: "appendIntervalFour", name: "C", test: "interval-four" },
+  { chart: "appendNever", name: "C", test: "never" },
+  { chart: "appendNeverFour", name: "C", test: "never-four" },
+  { chart: "read4KiB", name: "C", test: "read" },
+  { chart: "read64KiB", name: "C", test: "read" },
+  { chart: "wake", name: "C, inotify", test: "wake" },
+];
+
+const signalCases: readonly Case[] = [
+  { chart: "signal", name: "C, signalfd", test: "signalfd" },
+  { chart: "signal", name: "C, sigwaitinfo", test: "sigwaitinfo" },
+  { chart: "processEnd", name: "C, pidfd", test: "pidfd" },
+];
+
 /** Every counterpart. */
 export const baselines: readonly Baseline[] = [
   { name: "pipe", ...stream },
@@ -80,6 +98,8 @@ export const baselines: readonly Baseline[] = [
     cases: streamCases.filter(({ test }) => test !== "pull-frames"),
     goals: {},
   },
+  { name: "file-log", program: "appends", cases: logCases, mixes: false, goals: {} },
+  { name: "signal", program: "signals", cases: signalCases, mixes: false, goals: {} },
   { name: "sysv-msg", program: "sysv", mixes: true, ...queue },
   { name: "mq", program: "posix", mixes: true, ...queue },
   { name: "sysv-semaphores", program: "sysv", ...semaphores },

@@ -1,7 +1,7 @@
 /** Everyone whom the mechanisms of this library are measured against: C, and other ways. */
 
 import type { Case, Contestant } from "../cli/bench/contestant.ts";
-import { ownContestant, workerCommand } from "../cli/bench/own.ts";
+import { ownContestant, partsOf, workerCommand } from "../cli/bench/own.ts";
 import type { Missing } from "../cli/bench/report.ts";
 import type { Field } from "../cli/bench/verb.ts";
 import { type Baseline, baselines, type Goals } from "./baselines.ts";
@@ -22,7 +22,7 @@ export async function invite(names: readonly string[], folder: string): Promise<
   else versions.cc = compiler.version;
   const contestants: Contestant[] = [];
   const compiled = new Map<string, string | undefined>();
-  for (const name of names) {
+  for (const name of names.flatMap(partsOf)) {
     const baseline = baselines.find((baseline) => baseline.name === name);
     const own = ownContestant(name);
     if (baseline === undefined || compiler === undefined) {
@@ -43,7 +43,8 @@ function withC(
   { name, mixes, cases: cCases, goals }: Baseline,
   program: string,
 ): Contestant[] {
-  const c: Contestant = { subject: name, kind: "c", command: program, args: ["near", name], cases: cCases };
+  const { subject } = own;
+  const c: Contestant = { subject, kind: "c", command: program, args: ["near", name], cases: cCases };
   // A peer in C wakes us as a peer of ours that blocks does, only sooner.
   const cases = own.cases.filter(({ test }) => !mixes || test !== "trip-wake");
   const ours = { ...own, cases: cases.map((each) => withGoal(each, goals)) };

@@ -1,5 +1,6 @@
 /** The other ways of processes and threads to talk, and the programs that they need. */
 
+import { DatabaseSync } from "node:sqlite";
 import { workerCommand } from "../cli/bench/own.ts";
 import type { Case, Contestant } from "../cli/bench/contestant.ts";
 import type { Missing } from "../cli/bench/report.ts";
@@ -30,6 +31,24 @@ const ownMemory: Peer = {
   cases: [{ chart: "memory", name: "blocking", test: "words" }],
 };
 
+/** Rows that are inserted by a transaction each, read back, and polled for. */
+const sqlite: Peer = {
+  subject: "SQLite",
+  program: "Deno",
+  args: ["run", "--quiet", "-A", file("sqlite.ts")],
+  cases: [
+    { chart: "appendAlways", name: "blocking", test: "always" },
+    { chart: "appendAlwaysFour", name: "blocking", test: "always-four" },
+    { chart: "appendInterval", name: "blocking", test: "interval" },
+    { chart: "appendIntervalFour", name: "blocking", test: "interval-four" },
+    { chart: "appendNever", name: "blocking", test: "never" },
+    { chart: "appendNeverFour", name: "blocking", test: "never-four" },
+    { chart: "read4KiB", name: "blocking", test: "read" },
+    { chart: "read64KiB", name: "blocking", test: "read" },
+    { chart: "wake", name: "blocking", test: "wake" },
+  ],
+};
+
 function denoPeer(name: string): string[] {
   const { command } = workerCommand();
   const source = ["run", "--quiet", "-A", file("deno.ts")];
@@ -44,6 +63,7 @@ const peers: readonly Peer[] = [
   { subject: "Node MessagePort", program: "Node", args: [file("node_port.mjs")] },
   { subject: "Python Pipe", program: "Python", args: [file("python_pipe.py")] },
   ownMemory,
+  sqlite,
 ];
 
 function cases(trip: string, pull: string, name: string): Case[] {
@@ -69,7 +89,7 @@ export async function findPeers(): Promise<{
   versions: Record<string, string>;
   missing: Missing[];
 }> {
-  const versions: Record<string, string> = {};
+  const versions: Record<string, string> = { SQLite: sqliteVersion() };
   const missing: Missing[] = [];
   const paths: Record<string, string> = { Deno: Deno.execPath() };
   for (const [name, { command, args }] of Object.entries(programs)) {
@@ -85,6 +105,12 @@ export async function findPeers(): Promise<{
     return [];
   });
   return { contestants, versions, missing };
+}
+
+/** Of the one that is part of Deno. */
+function sqliteVersion(): string {
+  using database = new DatabaseSync(":memory:");
+  return String(database.prepare("SELECT sqlite_version() AS version").get()!.version);
 }
 
 /** A program that was found. */

@@ -9,6 +9,10 @@ const symbols = {
     parameters: [/* pid_t pid */ "i32", /* int sig */ "i32", /* union sigval value */ "i64"],
     result: /* int */ "i32",
   },
+  sigprocmask: {
+    parameters: [/* int how */ "i32", /* const sigset_t *set */ "buffer", /* sigset_t *oldset */ "buffer"],
+    result: /* int */ "i32",
+  },
   signalfd: {
     parameters: [/* int fd */ "i32", /* const sigset_t *mask */ "buffer", /* int flags */ "i32"],
     result: /* int */ "i32",

@@ -2,7 +2,7 @@
 
 import { ERRNO } from "@ipc/core";
 import type { Source } from "@ipc/core/base";
-import { abi, check, errno, failure, OwnedFd, readProc, waitFor } from "@ipc/core/sys";
+import { abi, check, errno, failure, OwnedFd, waitFor } from "@ipc/core/sys";
 import { SI_QUEUE, SI_TKILL, SI_USER, signalfdLayout, SIGSET_SIZE } from "./_abi.ts";
 import { libc } from "./_libc.ts";
 import { type SignalName, signalName, signalNumber } from "./names.ts";
@@ -12,10 +12,12 @@ const LENGTH = BigInt(signalfdLayout.size);
 const record = new DataView(new ArrayBuffer(signalfdLayout.size));
 const pollfd = new DataView(new ArrayBuffer(8));
 
-/** Whether a signal is blocked in the thread that the program began with, whose mask the others inherit. */
+/** Whether a signal is blocked in this thread: each has inherited what the program was started with. */
 export function startedBlocked(number: number): boolean {
-  const mask = /^SigBlk:\s*([0-9a-f]+)$/m.exec(readProc("/proc/self/status") ?? "")?.[1];
-  return mask !== undefined && (BigInt(`0x${mask}`) >> BigInt(number - 1) & 1n) === 1n;
+  const set = new BigUint64Array(SIGSET_SIZE / 8);
+  // With no set to change it to, it only tells.
+  check(libc.sigprocmask(0, null, set), "rt_sigprocmask", "hear signals");
+  return (set[0]! >> BigInt(number - 1) & 1n) === 1n;
 }
 
 /** A {@linkcode Source} of signals over a signalfd. */

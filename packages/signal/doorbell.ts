@@ -145,24 +145,35 @@ export class Doorbell implements Disposable {
 
   /** Leaves this process's name, once its ear is open. */
   #enter(): void {
+    const identity = processIdentity();
     const heard = new HeardSource([SIGNAL]);
+    try {
+      this.#take();
+    } catch (error) {
+      heard.close();
+      throw error;
+    }
+    encodeIdentity(identity, this.#mapping.bytes, this.#offset + HEAD);
+    const { words, index } = this.#words();
+    Atomics.store(words, index, WAITING);
+    this.#heard = heard;
+  }
+
+  /** Takes the place of who waits, from nobody or from one that has ended. */
+  #take(): void {
     const { words, index } = this.#words();
     for (;;) {
       const state = Atomics.compareExchange(words, index, EMPTY, WRITING);
-      if (state === EMPTY) break;
+      if (state === EMPTY) return;
       // Who is writing is about to be there; one that died while it wrote has left no name to look up.
       const identity = decodeIdentity(this.#mapping.bytes, this.#offset + HEAD);
       if (state === WAITING && isAlive(identity) !== "dead") {
-        heard.close();
         throw new IpcError(`Cannot wait for the doorbell: process ${identity.pid} waits for it`, {
           code: "EBUSY",
         });
       }
-      if (Atomics.compareExchange(words, index, state, WRITING) === state) break;
+      if (Atomics.compareExchange(words, index, state, WRITING) === state) return;
     }
-    encodeIdentity(processIdentity(), this.#mapping.bytes, this.#offset + HEAD);
-    Atomics.store(words, index, WAITING);
-    this.#heard = heard;
   }
 
   #leave(): void {

@@ -47,10 +47,10 @@ export class Signals extends BaseReceiver<ReceivedSignal> {
  * All of that there is where the program was started with the signals blocked, which every thread then inherits:
  * `env --block-signal=USR2 --block-signal=RTMIN deno run …` (coreutils 8.31). Then it reads them from a descriptor:
  * each has `sender` and `value`, real-time ones queue and come one by one, and `receiveSync` works. Such signals have
- * no default action: who does not call this never hears them. System calls: none; then `signalfd`, `read`,
- * `epoll_wait`.
+ * no default action: who does not call this never hears them. System calls: `rt_sigprocmask`; then `signalfd`,
+ * `read`, `epoll_wait`.
  *
- * @throws {TypeError} if there is no such signal, it cannot be heard (SIGKILL, SIGSTOP, and those of faults), it is
+ * @throws {TypeError} if none is named, there is no such signal, it cannot be heard (SIGKILL, SIGSTOP, and those of faults), it is
  *   named twice, or it is SIGUSR1.
  * @throws {NotSupportedError} if it is a real-time signal, and was not blocked when the program was started; or some
  *   were blocked and some were not.
@@ -69,6 +69,7 @@ export class Signals extends BaseReceiver<ReceivedSignal> {
  * ```
  */
 export function signals(...names: [SignalName, ...SignalName[]]): Signals {
+  if (names.length === 0) throw new TypeError("Cannot hear signals: none is named");
   for (const name of names) checkName(name);
   if (new Set(names).size < names.length) {
     throw new TypeError(`Cannot hear ${names.join(", ")}: one is there twice`);

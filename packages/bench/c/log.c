@@ -12,44 +12,14 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include "frames.h"
+#include "record.h"
 
 enum { LONGEST = 1 << 20, GIVEN_BACK = 1 << 25 };
-
-struct header {
-  uint32_t length, crc;
-  uint64_t sequence, time;
-};
 
 static int in = -1, out = -1, watch = -1;
 static off_t read_to, given_back;
 static uint64_t sequence;
 static unsigned char record[sizeof(struct header) + LONGEST], incoming[sizeof(struct header) + LONGEST];
-static uint32_t tables[8][256];
-
-/* Eight bytes at a time. */
-static uint32_t crc32c(const unsigned char *bytes, size_t length) {
-  uint32_t crc = ~0u;
-  for (; length >= 8; bytes += 8, length -= 8) {
-    uint64_t word;
-    memcpy(&word, bytes, 8);
-    word ^= crc;
-    crc = 0;
-    for (int byte = 0; byte < 8; byte++) crc ^= tables[7 - byte][word >> 8 * byte & 0xff];
-  }
-  while (length--) crc = crc >> 8 ^ tables[0][(crc ^ *bytes++) & 0xff];
-  return ~crc;
-}
-
-static void make_tables(void) {
-  for (uint32_t byte = 0; byte < 256; byte++) {
-    uint32_t crc = byte;
-    for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-    tables[0][byte] = crc;
-  }
-  for (int table = 1; table < 8; table++)
-    for (int byte = 0; byte < 256; byte++)
-      tables[table][byte] = tables[table - 1][byte] >> 8 ^ tables[0][tables[table - 1][byte] & 0xff];
-}
 
 static void set_lock(int type) {
   struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
@@ -57,16 +27,10 @@ static void set_lock(int type) {
 }
 
 static void send_frame(const void *payload, uint32_t size) {
-  struct header *header = (struct header *)record;
-  struct timespec time;
   struct stat file;
-  size_t total = sizeof *header + size;
   set_lock(F_WRLCK);
   if (fstat(out, &file)) fail("fstat");
-  clock_gettime(CLOCK_REALTIME, &time);
-  *header = (struct header){size, 0, ++sequence, time.tv_sec * 1000 + time.tv_nsec / 1000000};
-  memcpy(record + sizeof *header, payload, size);
-  header->crc = crc32c(record + 8, total - 8);
+  size_t total = make_record(record, ++sequence, payload, size);
   if (pwrite(out, record, total, file.st_size) != (ssize_t)total) fail("pwrite");
   set_lock(F_UNLCK);
 }

@@ -77,10 +77,11 @@ export interface Comparison {
 /** The ways of ours that are compared with others. */
 const LIKE = { blocking: ["sync"], awaiting: ["async", "awaiting each"] } as const;
 
-/** The charts that other ways are in. */
-export function comparedCharts(report: Report): Chart[] {
+/** The charts that a mechanism of ours and other ways are both in. */
+export function comparedCharts(report: Report, subject: string): Chart[] {
   return charts.filter(({ name }) => {
-    return report.results.some(({ chart, kind }) => chart === name && kind === "peer");
+    const results = report.results.filter(({ chart }) => chart === name);
+    return results.some(({ kind }) => kind === "peer") && results.some((each) => each.subject === subject);
   });
 }
 
@@ -92,7 +93,7 @@ export function compareToPeers(report: Report, mode: Mode, subject: string): Com
   return [...peers].map(([peer, { name }]) => {
     const blocks = name === "blocking";
     const like: readonly string[] = blocks ? LIKE.blocking : LIKE.awaiting;
-    const times = comparedCharts(report).map((chart) => {
+    const times = comparedCharts(report, subject).map((chart) => {
       const ours = resultsIn(report, mode, chart).find((each) => {
         return each.kind === "ours" && each.subject === subject && like.includes(each.name);
       });

@@ -1,5 +1,7 @@
 /** What is measured: programs that do the same work in different ways. */
 
+import type { FsyncPolicy } from "@ipc/file";
+
 /** A comparison: everything in one chart does the same work. */
 export interface Chart {
   /** Its name in JSON. */
@@ -14,6 +16,8 @@ export interface Chart {
   readonly better: "lower" | "higher";
   /** Bytes of a message; who cannot send that many is left out. */
   readonly size: number;
+  /** The most of a round, where each waits for the other process to rest. */
+  readonly most?: number;
 }
 
 /** The name of a comparison. */
@@ -25,6 +29,12 @@ export type ChartName =
   | "bandwidth1MiB"
   | "memory"
   | "semaphores"
+  | `append${Capitalize<FsyncPolicy>}${"" | "Four"}`
+  | "read4KiB"
+  | "read64KiB"
+  | "wake"
+  | "signal"
+  | "processEnd"
   | "idle";
 
 /** Every comparison, in the order of the report. */
@@ -64,6 +74,22 @@ export const charts: readonly Chart[] = [
     better: "lower",
     size: 0,
   },
+  ...appends("always", "each on the disk"),
+  ...appends("interval", "on the disk within a second"),
+  ...appends("never", "never forced to the disk"),
+  {
+    ...bandwidth("read4KiB", "4 KiB", 4 * 1024),
+    title: "Reading back, messages of 4 KiB",
+    short: "read 4 KiB",
+  },
+  {
+    ...bandwidth("read64KiB", "64 KiB", 64 * 1024),
+    title: "Reading back, messages of 64 KiB",
+    short: "read 64 KiB",
+  },
+  wake("wake", "From an append until another process has it", 64),
+  wake("signal", "From a signal until another process has heard it", 0),
+  wake("processEnd", "From a SIGKILL until the end of the process is known", 0),
   {
     name: "idle",
     title: "CPU while both ends wait, milliseconds a second",
@@ -77,6 +103,20 @@ export const charts: readonly Chart[] = [
 function bandwidth(name: ChartName, short: string, size: number): Chart {
   const title = `Bandwidth, messages of ${short}`;
   return { name, title, short, unit: "bytes/s", better: "higher", size };
+}
+
+/** One process that appends, and four at once. */
+function appends(policy: FsyncPolicy, words: string): Chart[] {
+  const name = `append${policy[0]!.toUpperCase()}${policy.slice(1)}` as `append${Capitalize<FsyncPolicy>}`;
+  const chart = { unit: "messages/s", better: "higher", size: 100 } as const;
+  return [
+    { ...chart, name, title: `Appends a second, 100 B, ${words}`, short: policy },
+    { ...chart, name: `${name}Four`, title: `Four processes, ${words}`, short: `${policy}, 4` },
+  ];
+}
+
+function wake(name: ChartName, title: string, size: number): Chart {
+  return { name, title, short: name, unit: "µs", better: "lower", size, most: 100 };
 }
 
 /** One thing that a contestant is asked to do. */

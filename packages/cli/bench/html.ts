@@ -183,7 +183,7 @@ function peers(report: Report, modes: readonly Mode[], subjects: readonly string
       return `<table class="versus">
 <caption>${text(subject)} <span>${SMALL[mode]}</span></caption>
 <thead><tr><th>so many times as fast as</th>${
-        comparedCharts(report).map(({ short }) => `<th>${text(short)}</th>`).join("")
+        comparedCharts(report, subject).map(({ short }) => `<th>${text(short)}</th>`).join("")
       }</tr></thead>
 <tbody>
 ${

@@ -50,7 +50,7 @@ Deno.test("run: a mechanism is measured in every chart and every mode", async ()
   });
   const modes = report.settings.cpu === undefined ? ["free"] : ["pinned", "free"];
   for (const mode of modes) {
-    for (const chart of charts.filter(({ name }) => name !== "semaphores" && name !== "memory")) {
+    for (const chart of charts.filter(({ name }) => /^(roundTrip|messages|bandwidth.*|idle)$/.test(name))) {
       const found = report.results.filter((result) => result.mode === mode && result.chart === chart.name);
       assertGreater(found.length, chart.name === "idle" ? 0 : 1, `${mode} ${chart.name}`);
     }
@@ -90,6 +90,20 @@ for (const name of ["sysv-semaphores", "posix-semaphores", "sync-semaphores"]) {
     assertEquals(report.missing.filter(({ what }) => what !== "pinned to one CPU"), []);
     for (const { p50, p99, chart } of report.results) {
       if (chart === "semaphores") assert(p50! > 0 && p50! <= p99!);
+    }
+  });
+}
+
+for (const name of ["file-log", "signal"]) {
+  Deno.test(`run: ${name} is measured in all that it can do`, async () => {
+    const contestant = ownContestant(name);
+    const report = await run({ ...tiny, contestants: [contestant] });
+    assertEquals(report.missing.filter(({ what }) => what !== "pinned to one CPU"), []);
+    const modes = report.settings.cpu === undefined ? ["free"] : ["pinned", "free"];
+    assertEquals(report.results.length, modes.length * contestant.cases.length);
+    for (const { best, cpu, p50, p99, chart } of report.results) {
+      assert(best > 0 && cpu! > 0);
+      if (["wake", "signal", "processEnd"].includes(chart)) assert(p50! > 0 && p50! <= p99!);
     }
   });
 }

@@ -121,7 +121,7 @@ function againstPeers(report: Report, mode: Mode, { bold, dim }: Style): string[
     if (rows.length === 0) continue;
     const named = rows.map(({ peer, blocks }) => `${peer}${blocks ? ", blocking" : ""}`);
     const width = Math.max(...named.map((name) => name.length));
-    const titles = comparedCharts(report).map(({ short }) => short);
+    const titles = comparedCharts(report, subject).map(({ short }) => short);
     lines.push(
       "",
       `  ${bold(`${subject} is so many times as fast as`)}  ${dim(`${mode}, like against like`)}`,

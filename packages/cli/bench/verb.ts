@@ -8,7 +8,7 @@ import { style } from "../_style.ts";
 import { type Verb, verb } from "../_verb.ts";
 import type { Contestant } from "./contestant.ts";
 import { page } from "./html.ts";
-import { mechanismNames, ownContestant } from "./own.ts";
+import { mechanismNames, ownContestant, partsOf } from "./own.ts";
 import type { Missing } from "./report.ts";
 import { run } from "./run.ts";
 import { table } from "./table.ts";
@@ -28,7 +28,8 @@ export type Invite = (names: readonly string[], folder: string) => Promise<Field
 
 /** Ours alone. */
 const alone: Invite = (names) => {
-  return Promise.resolve({ contestants: names.map(ownContestant), versions: {}, missing: [] });
+  const contestants = names.flatMap(partsOf).map(ownContestant);
+  return Promise.resolve({ contestants, versions: {}, missing: [] });
 };
 
 const html: Option<string | undefined> = {
