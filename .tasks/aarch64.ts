@@ -15,21 +15,12 @@ import { join, resolve } from "node:path";
 import { prepare } from "./aarch64/emulator.ts";
 import { IMPOSSIBLE, SLOW } from "./aarch64/skipped.ts";
 import { chooseConfig } from "./config.ts";
+import { runInLanes } from "./lanes.ts";
 
 const root = resolve(import.meta.dirname!, "..");
 
 /** So many files are tested by one Deno, which takes seconds to start; with more the lanes would end far apart. */
 const TOGETHER = 4;
-
-/** All POSIX queues of a user share one limit, in whatever namespace: what makes some runs in one lane only. */
-const MAKES_QUEUES = /^packages\/(posix|address|cli|rpc|bench)\//;
-
-/** Runs a program where nobody else makes objects of IPC, which tests would take for their own leaks. */
-const ALONE = ["unshare", "--ipc", "--mount", "sh", "-c"];
-const MOUNTS = `mount -t tmpfs tmpfs /dev/shm || exit
-[ ! -d /dev/mqueue ] || mount -t mqueue mqueue /dev/mqueue || exit
-`;
-const EXEC = 'exec "$@" 2>&1';
 
 async function main(): Promise<number> {
   const { values: { slow }, positionals: paths } = parseArgs({
@@ -55,48 +46,20 @@ async function main(): Promise<number> {
     "--sanitize-resources",
     ...flags,
   ];
-  const settings = {
-    cwd: root,
+  const files = (paths.length > 0 ? paths : ["packages"]).flatMap(testFiles)
+    .filter((file) => !names.some((name) => file.startsWith(name)));
+  const { lanes, success } = await runInLanes(files, {
+    command: test,
     env: {
       DENO_DIR: emulator.cache,
       IPC_TEST_SCALE: Deno.env.get("IPC_TEST_SCALE") ?? "0.02",
       IPC_TEST_CEILING: "20000",
     },
-    stdin: "null",
-    stderr: "inherit",
-  } as const;
-  const alone = await mayBeAlone();
-  const [shell = "", ...words] = alone ? [...ALONE, MOUNTS + EXEC, "sh"] : ["sh", "-c", EXEC, "sh"];
-  const files = (paths.length > 0 ? paths : ["packages"]).flatMap(testFiles)
-    .filter((file) => !names.some((name) => file.startsWith(name)));
-  const makingQueues = files.filter((file) => MAKES_QUEUES.test(file));
-  const others = files.filter((file) => !MAKES_QUEUES.test(file));
-  let failed = false;
-  const lane = async (_: unknown, index: number) => {
-    const mine = index === 0 ? [makingQueues, others] : [others];
-    for (let from; (from = mine.find(({ length }) => length > 0)) !== undefined;) {
-      const args = [...words, ...test, ...from.splice(0, TOGETHER)];
-      const { success, stdout } = await new Deno.Command(shell, { args, ...settings }).output();
-      // All at once, for other lanes speak too.
-      console.log(new TextDecoder().decode(stdout));
-      if (!success) failed = true;
-    }
-  };
-  const lanes = alone ? navigator.hardwareConcurrency : 1;
-  await Promise.all(Array.from({ length: lanes }, lane));
+    together: TOGETHER,
+  });
   const seconds = Math.round((performance.now() - start) / 1000);
   console.log(`aarch64 under ${emulator.qemu}: ${seconds} s, ${lanes} at a time`);
-  return failed ? 1 : 0;
-}
-
-async function mayBeAlone(): Promise<boolean> {
-  const [program = "", ...args] = [...ALONE, MOUNTS];
-  try {
-    const { success } = await new Deno.Command(program, { args, stdout: "null", stderr: "null" }).output();
-    return success;
-  } catch {
-    return false;
-  }
+  return success ? 0 : 1;
 }
 
 /** The tests in a file or a folder, by their paths from the root. */

@@ -104,6 +104,18 @@ const { setTimeout } = globalThis;
 globalThis.setTimeout = (callback, time, ...rest) => setTimeout(callback, stretched(time), ...rest);
 const { timeout } = AbortSignal;
 AbortSignal.timeout = (time) => timeout.call(AbortSignal, stretched(time));
+// The kernel reads the length of an address only where there is one, qemu always: where it is left out it is garbage.
+const { dlopen } = Deno;
+Deno.dlopen = (path, table) => {
+  const { sendto } = table;
+  if (sendto?.name !== "syscall") return dlopen(path, table);
+  const parameters = [...sendto.parameters, "u32"];
+  const library = dlopen(path, { ...table, sendto: { ...sendto, parameters } });
+  const { symbols } = library;
+  const whole = (number, fd, data, length, flags, address) =>
+    symbols.sendto(number, fd, data, length, flags, address, 0);
+  return { symbols: { ...symbols, sendto: whole }, close: () => library.close() };
+};
 `,
   );
   await Deno.writeTextFile(

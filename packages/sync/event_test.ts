@@ -99,12 +99,15 @@ Deno.test("Event: a setter that is killed before it wakes keeps nobody waiting, 
   await Promise.all((["manual", "auto"] as const).map((reset) =>
     withMemory(async (memory, path) => {
       using event = Event.initialize(memory, 0, { reset });
+      const words = new Int32Array(memory.buffer);
       for (let round = scaled(20); round > 0; round--) {
         await using blocked = new TestProcess(`${opening(path)}
           console.log("starts");
           sync.Event.at(memory, 0).waitSync();
           console.log("goes on");`);
         assertEquals(await blocked.line(), "starts");
+        // Counted among those who sleep, or nobody would be woken; then asleep.
+        await until(() => Atomics.load(words, 2) === 1, "it sleeps");
         await blocked.blocked();
         const waiting = reset === "manual" ? event.wait(LONG) : undefined;
         await using setter = new TestProcess(`${opening(path)}

@@ -80,6 +80,7 @@ const NEVER_FAIL = new Set([
   "__errno_location",
   "memcpy",
   "memset",
+  "strtol",
   "getpid",
   "getppid",
   "getuid",

@@ -7,7 +7,7 @@ import { libc } from "../_libc.ts";
 import { mkfifo } from "../mod.ts";
 
 /** Generous: nothing that works takes so long. */
-export const CEILING = { timeout: 10_000 };
+export const CEILING = { timeout: 60_000 };
 
 /** Text as bytes. */
 export function bytes(text: string): Bytes {
