@@ -1,12 +1,14 @@
 /** Appending records to the segments of a log, whole or not at all. */
 
-import { DecodeError, ERRNO, IpcError, RemovedError } from "@ipc/core";
-import type { Sink } from "@ipc/core/base";
+import { DecodeError, RemovedError, type SyncOptions } from "@ipc/core";
+import { type Sink, Waits } from "@ipc/core/base";
 import { failure, type OwnedFd, stat } from "@ipc/core/sys";
 import { attempt, must } from "./_call.ts";
 import { libc } from "./_libc.ts";
 import { cutConsumers, firstUnread } from "./_consumer_state.ts";
-import { activeSegment, type LogDirectory, setActiveSegment } from "./_log_directory.ts";
+import type { ActiveSegment } from "./_active_segment.ts";
+import { Flusher } from "./_flusher.ts";
+import type { LogDirectory } from "./_log_directory.ts";
 import { tryLockRange, unlockRange } from "./_range_lock.ts";
 import { HEADER, lengthAt, writeHeader, writeRecord } from "./_record.ts";
 import { Retry } from "./_retry.ts";
@@ -14,6 +16,8 @@ import { scan } from "./_segment_scan.ts";
 
 /** What one write carries at most when records are put together. */
 const CHUNK = 256 * 1024;
+/** How often it is looked what is too old, in milliseconds: every tenth of the age, within these. */
+const LOOKS = { least: 1000, most: 60_000 };
 /** The byte of the lock file that who appends has locked. */
 const APPENDING = { offset: 0, length: 1 } as const;
 
@@ -22,8 +26,11 @@ const chunk = new Uint8Array(CHUNK);
 /** A {@linkcode Sink} that appends to a log. */
 export class AppendSink implements Sink {
   readonly begun = false;
+  /** Forces what was appended to the disk. */
+  readonly flusher: Flusher;
   readonly #directory: LogDirectory;
   readonly #lock: OwnedFd;
+  readonly #active: ActiveSegment;
   readonly #retry = new Retry();
   /** The segment that is appended to, as far as this writer knows. */
   #segment: OwnedFd | undefined;
@@ -31,15 +38,24 @@ export class AppendSink implements Sink {
   /** Where the next record goes, and its sequence. */
   #end = 0;
   #next = 1;
-  /** Whether records were written to the segment that may not be on the disk yet. */
-  #dirty = false;
+  /** When the first record of the segment was appended, in milliseconds since 1970; NaN: there is none. */
+  #begun = NaN;
+  /** When it is time to look for what is too old. */
+  #lookAt: number;
+  /** When the last record of the oldest segment was appended: what is behind a segment does not change it. */
+  #oldest = { first: 0, time: NaN };
 
   /** Takes the directory over, and closes it if that fails. */
   constructor(directory: LogDirectory) {
     this.#directory = directory;
+    this.flusher = new Flusher(directory);
+    this.#lookAt = directory.settings.retainAge === Infinity ? Infinity : 0;
+    let lock: OwnedFd | undefined;
     try {
-      this.#lock = directory.openLock("write");
+      this.#lock = lock = directory.openLock();
+      this.#active = directory.openActive("write");
     } catch (error) {
+      lock?.close();
       directory.close();
       throw error;
     }
@@ -54,6 +70,16 @@ export class AppendSink implements Sink {
     return this.#next - 1;
   }
 
+  /** Drops what is too old by now, unless another writer has the lock, who does so. */
+  dropOld(): void {
+    if (this.#lookAt === Infinity) return;
+    try {
+      this.putMany([], 0);
+    } catch {
+      // The first append is told.
+    }
+  }
+
   put(message: Uint8Array): boolean {
     return this.putMany([message], 0) === 1;
   }
@@ -64,6 +90,7 @@ export class AppendSink implements Sink {
     let done = from;
     try {
       this.#catchUp();
+      if (Date.now() >= this.#lookAt) this.#lookAtAge();
       while (done < messages.length) {
         if (this.#end >= this.#directory.settings.segmentBytes) this.#roll();
         done = this.#append(messages, done);
@@ -91,72 +118,49 @@ export class AppendSink implements Sink {
     this.#retry.block(timeout);
   }
 
-  /** Runs `action`, which may change the segments, while nobody appends. */
-  exclusively<T>(action: () => T): T {
-    while (!tryLockRange(this.#lock.fd, APPENDING, false, this.#directory.path)) this.#retry.block(undefined);
+  /** Runs `action`, which may change the segments, while nobody appends; waits for that, blocking this thread. */
+  exclusively<T>(action: () => T, { timeout }: SyncOptions = {}): T {
+    const { path } = this.#directory;
+    const line = new Waits({
+      action: `repair log "${path}"`,
+      park: (wake) => this.park(wake),
+      block: (left) => this.block(left),
+    });
+    line.takeSync(() => tryLockRange(this.#lock.fd, APPENDING, false, path) || undefined, { timeout });
     try {
       this.#checkThere();
       // No segment: whoever appends next looks which is the last.
-      setActiveSegment(this.#lock.fd, 0, this.#directory.path);
+      this.#active.first = 0;
       return action();
     } finally {
       unlockRange(this.#lock.fd, APPENDING);
     }
   }
 
-  /** Forces what was written to the disk, blocking this thread. */
-  flush(): void {
-    if (!this.#dirty) return;
-    this.#dirty = false;
-    const { fd } = this.#segment!;
-    must(() => libc.fdatasync(fd), "fdatasync", "flush log", this.#directory.path);
-  }
-
-  /** Forces what was written to the disk, on a thread of the pool. */
-  async flushAside(): Promise<void> {
-    if (!this.#dirty) return;
-    // A descriptor of its own, for the segment may be left or the log closed meanwhile.
-    using segment = this.#directory.openSegment(this.#first, "write");
-    this.#dirty = false;
-    // None: it was dropped meanwhile, with what it held.
-    if (segment === undefined || await libc.fdatasync_parked(segment.fd) === 0) return;
-    // The kernel tells of a failure once: asking again would be told that all is well.
-    throw new IpcError(`Cannot flush log "${this.#directory.path}": the disk did not take it`, {
-      code: "EIO",
-      errno: ERRNO.EIO,
-      syscall: "fdatasync",
-      target: this.#directory.path,
-    });
-  }
-
   end(): void {}
 
   /** Flushes, unless the policy is `"never"`, and gives all back. */
   close(): void {
-    try {
-      this.#leave();
-    } finally {
-      this.#lock.close();
-      this.#directory.close();
-    }
+    const flushed = this.#leave();
+    this.#lock.close();
+    this.#active.close();
+    this.#directory.close();
+    if (!flushed) throw this.flusher.error();
   }
 
-  /** Lets go of the segment; what was written there is on the disk first, as far as the policy says. */
-  #leave(): void {
-    const segment = this.#segment;
-    try {
-      if (this.#directory.settings.fsync !== "never") this.flush();
-    } finally {
-      this.#dirty = false;
-      this.#segment = undefined;
-      segment?.close();
-    }
+  /** Lets go of the segment; false: what was written there could not be forced to the disk, as the policy says. */
+  #leave(): boolean {
+    const flushed = this.flusher.leave();
+    this.#segment?.close();
+    this.#segment = undefined;
+    return flushed;
   }
 
   /** Writes records until the chunk or the segment is full; returns the first that it did not. */
   #append(messages: readonly Uint8Array[], from: number): number {
     const { segmentBytes, salt } = this.#directory.settings;
     const time = Date.now();
+    if (this.#end === 0) this.#begun = time;
     let length = 0;
     let after = from;
     do {
@@ -196,7 +200,7 @@ export class AppendSink implements Sink {
       this.#end += size;
     }
     this.#next += records;
-    if (records > 0) this.#dirty = true;
+    this.flusher.wrote(records);
     if (failed === 0) return records;
     // Nobody may find half of a record.
     attempt(() => libc.ftruncate(fd, BigInt(this.#end)));
@@ -206,7 +210,7 @@ export class AppendSink implements Sink {
 
   /** Learns what others have appended; cuts what one that died has left. */
   #catchUp(): void {
-    if (this.#segment !== undefined && activeSegment(this.#lock.fd) === this.#first) {
+    if (this.#segment !== undefined && this.#active.first === this.#first) {
       const { size, nlink } = stat(this.#segment.fd);
       if (nlink > 0) {
         if (size === this.#end) return;
@@ -216,7 +220,13 @@ export class AppendSink implements Sink {
     this.#leave();
     this.#checkThere();
     this.#open(this.#directory.segments().at(-1) ?? 1);
-    cutConsumers(this.#directory, this.#next);
+    try {
+      cutConsumers(this.#directory, this.#next);
+    } catch (error) {
+      // The next one begins with all of this again.
+      this.#leave();
+      throw error;
+    }
   }
 
   /** A log that was removed takes no records: nobody would find them. */
@@ -228,12 +238,13 @@ export class AppendSink implements Sink {
 
   #open(first: number): void {
     // Before it is there: a writer that knew the one before must not append to that any more.
-    setActiveSegment(this.#lock.fd, first, this.#directory.path);
+    this.#active.first = first;
     this.#segment = this.#directory.createSegment(first);
     this.#first = first;
     try {
+      this.flusher.begin(first, this.#segment.fd);
       this.#look(0, first);
-      if (this.#end === 0 && this.#directory.settings.fsync !== "never") this.#directory.sync();
+      if (this.#end === 0) this.flusher.named();
     } catch (error) {
       // The next one begins with all of this again.
       this.#leave();
@@ -244,7 +255,10 @@ export class AppendSink implements Sink {
   #look(at: number, sequence: number): void {
     const { fd } = this.#segment!;
     const { path, settings } = this.#directory;
-    const { end, next, rest, resumes } = scan(fd, at, sequence, settings, path);
+    if (at === 0) this.#begun = NaN;
+    const { end, next, rest, resumes } = scan(fd, at, sequence, settings, path, (at, _, time) => {
+      if (at === 0) this.#begun = time;
+    });
     if (resumes !== undefined) {
       this.#leave();
       throw new DecodeError(
@@ -261,8 +275,18 @@ export class AppendSink implements Sink {
     if (rest > 0) must(() => libc.ftruncate(fd, BigInt(end)), "ftruncate", "cut the torn end of log", path);
   }
 
+  /** Ends a segment that began too long ago, so that it can go, too, and drops what is too old. */
+  #lookAtAge(): void {
+    const { retainAge } = this.#directory.settings;
+    const now = Date.now();
+    this.#lookAt = now + Math.min(Math.max(retainAge / 10, LOOKS.least), LOOKS.most);
+    if (this.#begun < now - retainAge) this.#roll();
+    else this.#drop();
+  }
+
   /** Begins the next segment, and drops what is not to be retained. */
   #roll(): void {
+    this.#checkThere();
     this.#leave();
     this.#open(this.#next);
     this.#drop();
@@ -290,8 +314,12 @@ export class AppendSink implements Sink {
   }
 
   #lastTime(first: number): number {
-    const { path, settings } = this.#directory;
-    using segment = this.#directory.openSegment(first, "read");
-    return segment === undefined ? -Infinity : scan(segment.fd, 0, first, settings, path).time;
+    if (this.#oldest.first !== first) {
+      const { path, settings } = this.#directory;
+      using segment = this.#directory.openSegment(first, "read");
+      const time = segment === undefined ? -Infinity : scan(segment.fd, 0, first, settings, path).time;
+      this.#oldest = { first, time };
+    }
+    return this.#oldest.time;
   }
 }

@@ -7,6 +7,7 @@
  * that record: the kernel drops that with the member, and the record is the next one's.
  */
 
+import { TimeoutError } from "@ipc/core";
 import { type OwnedFd, stat } from "@ipc/core/sys";
 import { must } from "./_call.ts";
 import { crc32c } from "./_crc32c.ts";
@@ -22,6 +23,10 @@ const CRC = BITS + WINDOW / 8;
 const SLOT = CRC + 8;
 const STATE = { offset: 0, length: 1 } as const;
 const CLAIMS = 2 ** 40;
+/** How often the lock is tried before it counts as taken: whoever has it gives it back after some microseconds. */
+const TRIES = 20;
+/** How long the thread is blocked at most for one who has it and does not run, in milliseconds. */
+const PATIENCE = 2000;
 
 const slots = new Uint8Array(2 * SLOT);
 const view = new DataView(slots.buffer);
@@ -57,7 +62,6 @@ export function cutConsumers(directory: LogDirectory, end: number): void {
 export class ConsumerState {
   readonly #fd: OwnedFd;
   readonly #target: string;
-  readonly #retry = new Retry();
   /** What this member has out. */
   readonly #mine = new Set<number>();
   #count = 0;
@@ -75,7 +79,9 @@ export class ConsumerState {
    * A disk that failed may have kept the place and lost records: what was acknowledged behind the end never was.
    */
   begin(place: { first: number; oldest: () => number; end: () => number }): void {
-    this.#locked(() => {
+    // Nobody need be kept waiting while the end is looked for, unless that is so.
+    if (this.#read() && !this.#isBeyond(place.end())) return;
+    this.#locked("open", () => {
       if (!this.#read()) {
         this.#floor = this.#isNew() ? place.first : place.oldest();
         return this.#write();
@@ -89,7 +95,7 @@ export class ConsumerState {
   /** What was acknowledged from `end` on never was, for the log ends there. */
   cutAt(end: number): void {
     if (!this.#read() || !this.#isBeyond(end)) return;
-    this.#locked(() => {
+    this.#locked("write", () => {
       if (this.#read() && this.#isBeyond(end)) this.#cut(end);
     });
   }
@@ -99,9 +105,13 @@ export class ConsumerState {
     return this.#read() ? this.#floor : 1;
   }
 
-  /** Claims the first record up to `last` that nobody has, and nobody has acknowledged; `full`: `last` is too far. */
-  claim(last: number): { sequence?: number; othersHave: boolean; full: boolean } {
-    return this.#locked(() => {
+  /**
+   * Claims the first record up to `last` that nobody has, and nobody has acknowledged; `full`: `last` is too far.
+   *
+   * `undefined`: another member has the state now.
+   */
+  claim(last: number): { sequence?: number; othersHave: boolean; full: boolean } | undefined {
+    return this.#tryLocked(() => {
       this.#read();
       let othersHave = false;
       const end = Math.min(last, this.#floor + WINDOW - 1);
@@ -118,24 +128,35 @@ export class ConsumerState {
     });
   }
 
-  /** Acknowledges records; returns how many of them this member had. */
+  /**
+   * Acknowledges records; returns how many of them this member had.
+   *
+   * @throws {TimeoutError} if another member has the state, and does not run.
+   */
   acknowledge(sequences: readonly number[], durable: boolean): number {
     const had = sequences.filter((sequence) => this.#mine.has(sequence));
     if (had.length === 0) return 0;
-    this.#locked(() => {
-      this.#read();
-      for (const sequence of had) this.#set(sequence);
-      this.#settle();
-      this.#write();
-      for (const sequence of had) this.release(sequence);
-    });
+    this.#locked("acknowledge a record of", () => this.#acknowledge(had));
     if (durable) this.#flush();
     return had.length;
   }
 
-  /** Acknowledges those from `lost` on to before `next`, which cannot be read, and all before `oldest`, which are gone. */
+  /** Acknowledges records that this member has; `undefined`: another member has the state now. */
+  tryAcknowledge(sequences: readonly number[], durable: boolean): true | undefined {
+    const had = sequences.filter((sequence) => this.#mine.has(sequence));
+    if (had.length === 0) return true;
+    const done = this.#tryLocked(() => this.#acknowledge(had));
+    if (done && durable) this.#flush();
+    return done;
+  }
+
+  /**
+   * Acknowledges those from `lost` on to before `next`, which cannot be read, and all before `oldest`, which are gone.
+   *
+   * Those that are too far away, and all while another member has the state, come again, and are passed then.
+   */
   pass(lost: number, next: number, oldest: number): void {
-    this.#locked(() => {
+    this.#tryLocked(() => {
       this.#read();
       const before = this.#floor;
       if (oldest > before) {
@@ -144,10 +165,9 @@ export class ConsumerState {
         }
         this.#floor = oldest;
       }
-      // Those that are further away come again, and are passed then.
       const end = Math.min(next, this.#floor + WINDOW);
       for (let sequence = Math.max(lost, this.#floor); sequence < end; sequence++) this.#set(sequence);
-      this.#settle();
+      this.#advance();
       this.#write();
     });
   }
@@ -175,14 +195,43 @@ export class ConsumerState {
     this.#fd.close();
   }
 
-  #locked<T>(action: () => T): T {
-    while (!tryLockRange(this.#fd.fd, STATE, false, this.#target)) this.#retry.block(undefined);
-    this.#retry.reset();
+  /** Runs `action` while nobody else reads or writes the state; `undefined`: another member has it now. */
+  #tryLocked<T>(action: () => T): T | undefined {
+    const { fd } = this.#fd;
+    for (let tries = 1; !tryLockRange(fd, STATE, false, this.#target); tries++) {
+      if (tries === TRIES) return undefined;
+    }
     try {
       return action();
     } finally {
-      unlockRange(this.#fd.fd, STATE);
+      unlockRange(fd, STATE);
     }
+  }
+
+  /** The same, blocking this thread for a while: whoever has the state may be stopped, and then nobody should hang. */
+  #locked<T>(what: string, action: () => T): T {
+    const retry = new Retry();
+    const deadline = performance.now() + PATIENCE;
+    let done: { result: T } | undefined;
+    while ((done = this.#tryLocked(() => ({ result: action() }))) === undefined) {
+      if (performance.now() >= deadline) {
+        throw new TimeoutError(
+          `Cannot ${what} ${this.#target}: another member has had it for ${PATIENCE} ms`,
+          { code: "ETIMEDOUT", target: this.#target, hint: "is one stopped, or in a debugger?" },
+        );
+      }
+      retry.block(undefined);
+    }
+    return done.result;
+  }
+
+  #acknowledge(had: readonly number[]): true {
+    this.#read();
+    for (const sequence of had) this.#set(sequence);
+    this.#advance();
+    this.#write();
+    for (const sequence of had) this.release(sequence);
+    return true;
   }
 
   #isSet(sequence: number): boolean {
@@ -218,7 +267,7 @@ export class ConsumerState {
   }
 
   /** Moves the floor over what is acknowledged. */
-  #settle(): void {
+  #advance(): void {
     while (this.#isSet(this.#floor)) this.#clear(this.#floor++);
   }
 

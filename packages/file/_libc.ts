@@ -41,7 +41,7 @@ const symbols = {
   },
   ftruncate: { parameters: [/* int fd */ "i32", /* off_t length */ "i64"], result: /* int */ "i32" },
   fdatasync: { parameters: [/* int fd */ "i32"], result: /* int */ "i32" },
-  // Flushes on a thread of the pool; of its errno nothing is left, only that it failed.
+  // Flushes on a thread of the pool; of their errno nothing is left, only that they failed.
   fdatasync_parked: {
     name: "fdatasync",
     parameters: [/* int fd */ "i32"],
@@ -49,6 +49,16 @@ const symbols = {
     nonblocking: true,
   },
   fsync: { parameters: [/* int fd */ "i32"], result: /* int */ "i32" },
+  fsync_parked: {
+    name: "fsync",
+    parameters: [/* int fd */ "i32"],
+    result: /* int */ "i32",
+    nonblocking: true,
+  },
+  fchown: {
+    parameters: [/* int fd */ "i32", /* uid_t owner */ "u32", /* gid_t group */ "u32"],
+    result: /* int */ "i32",
+  },
   fchmod: { parameters: [/* int fd */ "i32", /* mode_t mode */ "u32"], result: /* int */ "i32" },
   mkdir: { parameters: [/* const char *path */ "buffer", /* mode_t mode */ "u32"], result: /* int */ "i32" },
   mkdirat: {

@@ -1,9 +1,31 @@
 /** The directory of a log: its settings, its lock, and its segments. */
 
-import { AlreadyExistsError, ERRNO, RemovedError, UntrustedError } from "@ipc/core";
-import { abi, cString, failure, OwnedFd, stat } from "@ipc/core/sys";
-import { AT_REMOVEDIR, dirent, SYS_GETDENTS64 } from "./_abi.ts";
+import {
+  AlreadyExistsError,
+  ClosedError,
+  ERRNO,
+  IpcError,
+  NotFoundError,
+  RemovedError,
+  UntrustedError,
+} from "@ipc/core";
+import { abi, cString, OwnedFd, stat } from "@ipc/core/sys";
+import { AT_REMOVEDIR } from "./_abi.ts";
+import { ActiveSegment } from "./_active_segment.ts";
 import { attempt, must } from "./_call.ts";
+import {
+  type Access,
+  createFileIn,
+  namesIn,
+  openFileIn,
+  openFolder,
+  openFolderIn,
+  readTextIn,
+  renameFolder,
+  setMode,
+  unlinkIn,
+  writeFileIn,
+} from "./_folder.ts";
 import { libc } from "./_libc.ts";
 import { decodeSettings, encodeSettings, type LogSettings } from "./_settings.ts";
 
@@ -14,39 +36,23 @@ export interface LogTrustOptions {
 }
 
 const SETTINGS = "settings";
-/** Whose first byte is locked by who appends; it also names the segment that is appended to. */
+/** Whose first byte is locked by who appends. */
 const LOCK = "lock";
+const ACTIVE = "active";
 const CONSUMERS = "consumers";
+const CONSUMER = /^[\w-][\w.-]{0,254}$/;
 const DIGITS = 20;
 const SEGMENT = new RegExp(`^(\\d{${DIGITS}})\\.log$`);
 /** What a repair that died has left. */
 const LEFT = /^repair\.\d+$/;
-/** Not waiting, should somebody have put a FIFO there. */
-const OPEN = abi.O_CLOEXEC | abi.O_NOFOLLOW | abi.O_NONBLOCK;
-
-/** What a file of a log is opened for. */
-export type Access = "read" | "write";
-
-const active = new BigUint64Array(1);
-
-/** The first sequence of the segment that is appended to, as whoever begins one notes it; 0: look which is the last. */
-export function activeSegment(lock: number): number {
-  active[0] = 0n;
-  attempt(() => libc.pread(lock, active, 8n, 0n));
-  return Number(active[0]);
-}
-
-/** Notes the segment that is appended to. */
-export function setActiveSegment(lock: number, first: number, path: string): void {
-  active[0] = BigInt(first);
-  must(() => libc.pwrite(lock, active, 8n, 0n), "pwrite", "lock log", path);
-}
+/** Writers that begin a segment while a log is removed have begun no other after so many looks. */
+const MOST_LOOKS = 100;
 
 /** Owns the descriptor of the directory. */
 export class LogDirectory implements Disposable {
   readonly path: string;
   readonly settings: LogSettings;
-  /** Permission bits of every file in it. */
+  /** Permission bits of its records. */
   readonly mode: number;
   readonly #fd: OwnedFd;
 
@@ -58,25 +64,27 @@ export class LogDirectory implements Disposable {
   }
 
   /** Makes a log that is seen only when it is whole. */
-  static create(path: string, settings: LogSettings, mode: number): LogDirectory {
+  static create(name: string, settings: LogSettings, mode: number): LogDirectory {
+    const path = trimmed(name);
     const made = `${path}.${crypto.randomUUID()}`;
-    const name = cString(made);
-    must(() => libc.mkdir(name, 0o700), "mkdir", "create log", path);
+    const bytes = cString(made);
+    must(() => libc.mkdir(bytes, 0o700), "mkdir", "create log", path);
     let fd: OwnedFd | undefined;
     try {
-      fd = openDirectory(made, path);
-      const { fd: directory } = fd;
-      writeNew(directory, SETTINGS, encodeSettings(settings), mode, path);
-      writeNew(directory, LOCK, new Uint8Array(8), mode, path);
+      fd = openFolder(made, path);
+      const directory = fd.fd;
+      writeFileIn(directory, SETTINGS, encodeSettings(settings), mode, path);
+      writeFileIn(directory, ACTIVE, new Uint8Array(8), mode, path);
+      writeFileIn(directory, LOCK, new Uint8Array(0), writersOnly(mode), path);
       must(() => libc.mkdirat(directory, cString(CONSUMERS), 0o700), "mkdirat", "create log", path);
-      using consumers = openDirectory(`${made}/${CONSUMERS}`, path);
+      using consumers = openFolder(`${made}/${CONSUMERS}`, path);
       setMode(consumers.fd, searchable(mode), path);
       setMode(directory, searchable(mode), path);
       must(() => libc.fsync(directory), "fsync", "create log", path);
-      takeName(name, path);
+      renameFolder(made, path, "create log", path);
     } catch (error) {
       fd?.close();
-      removeAll(made);
+      removeMade(made);
       throw error;
     }
     syncParent(path);
@@ -84,40 +92,61 @@ export class LogDirectory implements Disposable {
   }
 
   /** Opens a log that exists. */
-  static open(path: string, trust: LogTrustOptions): LogDirectory {
-    const fd = openDirectory(path, path);
+  static open(name: string, trust: LogTrustOptions): LogDirectory {
+    const path = trimmed(name);
+    return LogDirectory.#openAt(path, path, trust);
+  }
+
+  /**
+   * Removes a log with all that a log has in it, and nothing else.
+   *
+   * It loses its name first, so that nobody finds a part of it, and those who have it open find out by themselves.
+   */
+  static remove(name: string, trust: LogTrustOptions): void {
+    const path = trimmed(name);
+    {
+      using directory = LogDirectory.open(path, trust);
+      directory.#checkOwnFiles();
+    }
+    const away = `${path}.${crypto.randomUUID()}`;
+    renameFolder(path, away, "remove log", path);
+    try {
+      // Perhaps it is another than a moment ago.
+      using directory = LogDirectory.#openAt(away, path, trust);
+      directory.#checkOwnFiles();
+      directory.#empty(away);
+    } catch (error) {
+      // What could not be removed is what it was, unless there is something else by now.
+      attempt(() => libc.rename(cString(away), cString(path)));
+      throw error;
+    }
+  }
+
+  static #openAt(place: string, path: string, trust: LogTrustOptions): LogDirectory {
+    const fd = openFolder(place, path);
     try {
       const { uid, mode } = stat(fd.fd);
       checkOwner(uid, mode, path, trust);
-      const text = readAll(fd.fd, SETTINGS);
-      if (text === undefined) {
+      const text = readTextIn(fd.fd, SETTINGS, path);
+      if (text !== undefined) return new LogDirectory(path, fd, decodeSettings(text, path), mode & 0o666);
+      if (namesIn(fd.fd, path).length > 0) {
         throw new UntrustedError(`Cannot open log "${path}": it is a directory, and no log`, {
           target: path,
         });
       }
-      return new LogDirectory(path, fd, decodeSettings(text, path), mode & 0o666);
+      throw new NotFoundError(`Cannot open log "${path}": it is an empty directory`, {
+        code: "ENOENT",
+        target: path,
+      });
     } catch (error) {
       fd.close();
       throw error;
     }
   }
 
-  /** Removes a log with all that a log has in it, and nothing else; what is gone already is none of it. */
-  static remove(path: string, trust: LogTrustOptions): void {
-    using directory = LogDirectory.open(path, trust);
-    const { fd } = directory;
-    const unlink = (name: string, flags = 0) => void attempt(() => libc.unlinkat(fd, cString(name), flags));
-    for (const name of namesIn(fd, path)) if (SEGMENT.test(name) || LEFT.test(name)) unlink(name);
-    for (const name of directory.consumers()) unlink(`${CONSUMERS}/${name}`);
-    unlink(CONSUMERS, AT_REMOVEDIR);
-    unlink(LOCK);
-    // Last of all: until then it is a log, and can be removed once more.
-    unlink(SETTINGS);
-    must(() => libc.rmdir(cString(path)), "rmdir", "remove log", path);
-  }
-
   /** The descriptor. */
   get fd(): number {
+    if (this.#fd.closed) throw new ClosedError(`Cannot use log "${this.path}": it was closed here`);
     return this.#fd.fd;
   }
 
@@ -127,7 +156,7 @@ export class LogDirectory implements Disposable {
    * @throws {RemovedError} if the log was removed.
    */
   segments(): number[] {
-    const names = namesIn(this.#fd.fd, this.path);
+    const names = namesIn(this.fd, this.path);
     if (!names.includes(SETTINGS)) throw this.#removed();
     const found = names.map((name) => SEGMENT.exec(name)?.[1]).filter((name) => name !== undefined);
     return found.map(Number).filter(Number.isSafeInteger).sort((a, b) => a - b);
@@ -135,43 +164,49 @@ export class LogDirectory implements Disposable {
 
   /** The names of the consumers, in the order of the alphabet. */
   consumers(): string[] {
-    const folder = this.#tryOpen(CONSUMERS, abi.O_RDONLY | abi.O_DIRECTORY);
-    if (folder === undefined) return [];
-    using fd = folder;
-    return namesIn(fd.fd, this.path).filter((name) => name !== "." && name !== "..").sort();
+    return this.#consumerNames().filter((name) => CONSUMER.test(name)).sort();
   }
 
   /** Opens the file whose lock keeps writers apart, with an open file description of its own. */
-  openLock(access: Access): OwnedFd {
-    const fd = this.#tryOpen(LOCK, access === "read" ? abi.O_RDONLY : abi.O_RDWR);
-    if (fd === undefined) throw this.#removed();
-    return fd;
+  openLock(): OwnedFd {
+    const file = openFileIn(this.fd, LOCK, "write", this.path);
+    if (file === undefined) throw this.#removed();
+    return file;
+  }
+
+  /** Opens the note of which segment is appended to. */
+  openActive(access: Access): ActiveSegment {
+    const file = openFileIn(this.fd, ACTIVE, access, this.path);
+    if (file === undefined) throw this.#removed();
+    return new ActiveSegment(file, this.path);
   }
 
   /** Opens a segment; `undefined`: there is none of this first sequence. */
   openSegment(first: number, access: Access): OwnedFd | undefined {
-    return this.#tryOpen(segmentName(first), access === "read" ? abi.O_RDONLY : abi.O_RDWR);
+    return openFileIn(this.fd, segmentName(first), access, this.path);
   }
 
   /** Creates a segment, or opens the one that a writer has created before it died. */
   createSegment(first: number): OwnedFd {
-    const existing = this.openSegment(first, "write");
-    return existing ?? this.createFile(segmentName(first));
+    return this.openSegment(first, "write") ??
+      createFileIn(this.fd, segmentName(first), this.mode, this.path);
   }
 
   /** Removes a segment, which who reads it still can. */
   removeSegment(first: number): void {
-    attempt(() => libc.unlinkat(this.#fd.fd, cString(segmentName(first)), 0));
+    attempt(() => libc.unlinkat(this.fd, cString(segmentName(first)), 0));
   }
 
   /** Writes a segment by `write`; it is seen only when it is whole, and stays as it is where there is one already. */
   addSegment(first: number, write: (fd: number) => void): void {
     using existing = this.openSegment(first, "read");
     if (existing !== undefined) return;
-    const { fd } = this.#fd;
-    const name = cString(`repair.${first}`);
+    const { fd } = this;
+    const left = `repair.${first}`;
+    const name = cString(left);
+    unlinkIn(fd, left, this.path);
     try {
-      using file = this.createFile(`repair.${first}`);
+      using file = createFileIn(fd, left, this.mode, this.path);
       write(file.fd);
       must(() => libc.fsync(file.fd), "fsync", "repair log", this.path);
       const target = cString(segmentName(first));
@@ -181,63 +216,48 @@ export class LogDirectory implements Disposable {
     }
   }
 
-  /** Creates a file of some name; one that is left of an earlier attempt is emptied. */
-  createFile(name: string): OwnedFd {
-    const flags = abi.O_RDWR | abi.O_CREAT | abi.O_TRUNC | OPEN;
-    const bytes = cString(name);
-    const fd = new OwnedFd(
-      must(() => libc.openat(this.#fd.fd, bytes, flags, this.mode), "openat", "write log", this.path),
-    );
-    try {
-      setMode(fd.fd, this.mode, this.path);
-    } catch (error) {
-      fd.close();
-      throw error;
-    }
-    return fd;
+  /** Opens the file of a consumer; `undefined`: there is none of this name. */
+  openConsumer(name: string, access: Access): OwnedFd | undefined {
+    checkName(name);
+    using folder = openFolderIn(this.fd, CONSUMERS, this.path);
+    return folder && openFileIn(folder.fd, name, access, this.path);
   }
 
-  /** Opens the file of a consumer; `undefined`: there is none of this name. */
-  openConsumer(name: string, access: Access | "create"): OwnedFd | undefined {
-    const existing = this.#tryOpen(`${CONSUMERS}/${name}`, access === "read" ? abi.O_RDONLY : abi.O_RDWR);
-    if (existing !== undefined || access !== "create") return existing;
-    // Who comes at the same time opens the same.
-    const flags = abi.O_RDWR | abi.O_CREAT | OPEN;
-    const path = cString(`${CONSUMERS}/${name}`);
-    const fd = new OwnedFd(
-      must(() => libc.openat(this.#fd.fd, path, flags, this.mode), "openat", "create consumer", name),
-    );
+  /** Creates the file of a consumer, or opens the one of who came at the same time. */
+  createConsumer(name: string): OwnedFd {
+    checkName(name);
+    using folder = openFolderIn(this.fd, CONSUMERS, this.path);
+    if (folder === undefined) throw this.#removed();
     try {
-      setMode(fd.fd, this.mode, this.path);
-      using folder = this.#tryOpen(CONSUMERS, abi.O_RDONLY | abi.O_DIRECTORY)!;
+      using file = createFileIn(folder.fd, name, writersOnly(this.mode), this.path);
       must(() => libc.fsync(folder.fd), "fsync", "create consumer", name);
+      return new OwnedFd(file.take());
     } catch (error) {
-      fd.close();
-      throw error;
+      const existing = error instanceof AlreadyExistsError
+        ? openFileIn(folder.fd, name, "write", this.path)
+        : undefined;
+      if (existing === undefined) throw error;
+      return existing;
     }
-    return fd;
   }
 
   /** Removes the place of a consumer; false: there was none. */
   removeConsumer(name: string): boolean {
-    const path = cString(`${CONSUMERS}/${name}`);
-    const result = attempt(() => libc.unlinkat(this.#fd.fd, path, 0));
-    if (result === 0) return true;
-    if (result === -ERRNO.ENOENT) return false;
-    throw failure(-result, "unlinkat", "remove a consumer of log", this.path);
+    checkName(name);
+    using folder = openFolderIn(this.fd, CONSUMERS, this.path);
+    return folder !== undefined && unlinkIn(folder.fd, name, this.path);
   }
 
   /** Forces names to the disk. */
   sync(): void {
-    must(() => libc.fsync(this.#fd.fd), "fsync", "flush log", this.path);
+    must(() => libc.fsync(this.fd), "fsync", "flush log", this.path);
   }
 
   /** Another handle of the same directory, for who outlives this one. */
   again(): LogDirectory {
-    const here = cString(".");
-    const flags = abi.O_RDONLY | abi.O_DIRECTORY | OPEN;
-    const fd = must(() => libc.openat(this.#fd.fd, here, flags, 0), "openat", "open log", this.path);
-    return new LogDirectory(this.path, new OwnedFd(fd), this.settings, this.mode);
+    const fd = openFolderIn(this.fd, ".", this.path);
+    if (fd === undefined) throw this.#removed();
+    return new LogDirectory(this.path, fd, this.settings, this.mode);
   }
 
   close(): void {
@@ -248,19 +268,47 @@ export class LogDirectory implements Disposable {
     this.close();
   }
 
-  /** Opens what is in it; `undefined`: there is nothing of this name. */
-  #tryOpen(name: string, flags: number): OwnedFd | undefined {
-    const bytes = cString(name);
-    const fd = attempt(() => libc.openat(this.#fd.fd, bytes, flags | OPEN, 0));
-    if (fd >= 0) return new OwnedFd(fd);
-    if (fd === -ERRNO.ENOENT) return undefined;
-    if (fd === -ERRNO.ELOOP) {
-      throw new UntrustedError(`Cannot open log "${this.path}": its "${name}" is a symbolic link`, {
-        code: "ELOOP",
-        target: this.path,
-      });
+  #consumerNames(): string[] {
+    using folder = openFolderIn(this.fd, CONSUMERS, this.path);
+    return folder === undefined ? [] : namesIn(folder.fd, this.path);
+  }
+
+  /** Nothing is removed where there is something that is not the log's. */
+  #checkOwnFiles(): void {
+    const own = [SETTINGS, ACTIVE, LOCK, CONSUMERS];
+    const odd =
+      namesIn(this.fd, this.path).find((name) =>
+        !own.includes(name) && !SEGMENT.test(name) && !LEFT.test(name)
+      ) ?? this.#consumerNames().find((name) => !CONSUMER.test(name));
+    if (odd === undefined) return;
+    throw new IpcError(`Cannot remove log "${this.path}": there is "${odd}" in it, which is not the log's`, {
+      code: "ENOTEMPTY",
+      errno: ERRNO.ENOTEMPTY,
+      target: this.path,
+    });
+  }
+
+  /** Removes all there is, and then the directory, which has the name `place` by now. */
+  #empty(place: string): void {
+    const { fd, path } = this;
+    // Without it nobody begins a segment: one who has just looked does so once.
+    unlinkIn(fd, LOCK, path);
+    const name = cString(place);
+    for (let looks = 1;; looks++) {
+      for (const each of namesIn(fd, path)) {
+        if (SEGMENT.test(each) || LEFT.test(each)) unlinkIn(fd, each, path);
+      }
+      for (const consumer of this.consumers()) this.removeConsumer(consumer);
+      unlinkIn(fd, CONSUMERS, path, AT_REMOVEDIR);
+      unlinkIn(fd, ACTIVE, path);
+      unlinkIn(fd, SETTINGS, path);
+      const result = attempt(() => libc.rmdir(name));
+      if (result === 0) return;
+      if (result !== -ERRNO.ENOTEMPTY || looks === MOST_LOOKS) {
+        must(() => libc.rmdir(name), "rmdir", "remove log", path);
+        return;
+      }
     }
-    throw failure(-fd, "openat", "open log", this.path);
   }
 
   #removed(): RemovedError {
@@ -268,45 +316,18 @@ export class LogDirectory implements Disposable {
   }
 }
 
-/** Opens a directory for its names; by another name than errors call it, perhaps. */
-function openDirectory(path: string, target: string): OwnedFd {
-  const name = cString(path);
-  const fd = attempt(() => libc.open(name, abi.O_RDONLY | abi.O_DIRECTORY | OPEN, 0));
-  if (fd >= 0) return new OwnedFd(fd);
-  if (fd === -ERRNO.ENOENT) throw failure(-fd, "open", "open log", target, "log");
-  if (fd === -ERRNO.ENOTDIR || fd === -ERRNO.ELOOP) {
-    throw new UntrustedError(`Cannot open log "${target}": it is no directory`, { target });
-  }
-  throw failure(-fd, "open", "open log", target);
-}
-
-/** Gives a log that is whole its name, which nobody may have. */
-function takeName(made: BufferSource, path: string): void {
-  const name = cString(path);
-  const result = attempt(() => libc.rename(made, name));
-  if (result === 0) return;
-  if (result === -ERRNO.ENOTEMPTY || result === -ERRNO.EEXIST || result === -ERRNO.ENOTDIR) {
-    throw new AlreadyExistsError(`Cannot create log "${path}": there is something of this name`, {
-      code: "EEXIST",
-      errno: ERRNO.EEXIST,
-      syscall: "rename",
-      target: path,
-    });
-  }
-  throw failure(-result, "rename", "create log", path);
+/** A path that ends with a slash would lead through a symbolic link. */
+function trimmed(path: string): string {
+  return path.replace(/(?<=.)\/+$/, "");
 }
 
 /** Forces the name of a log to the disk, as far as its folder may be read and its file system can. */
 function syncParent(path: string): void {
-  const folder = cString(path.replace(/[^/]*\/*$/, "") || ".");
+  const folder = cString(path.replace(/[^/]*$/, "") || ".");
   const fd = attempt(() => libc.open(folder, abi.O_RDONLY | abi.O_DIRECTORY | abi.O_CLOEXEC, 0));
   if (fd < 0) return;
   attempt(() => libc.fsync(fd));
   libc.close(fd);
-}
-
-function setMode(fd: number, mode: number, path: string): void {
-  must(() => libc.fchmod(fd, mode), "fchmod", "set the mode of", path);
 }
 
 function checkOwner(uid: number, mode: number, path: string, { allowOwner }: LogTrustOptions): void {
@@ -323,67 +344,31 @@ function checkOwner(uid: number, mode: number, path: string, { allowOwner }: Log
   );
 }
 
-/** Whoever may read files in it may search it, and whoever may write may also create. */
+function checkName(name: string): void {
+  if (CONSUMER.test(name)) return;
+  throw new TypeError(`Cannot use consumer "${name}": a name is 1 to 255 letters, digits, ".", "_" and "-"`);
+}
+
+/** Whoever may read files in it may search it; where a group may write, what one of it creates is the group's. */
 function searchable(mode: number): number {
-  return mode | (mode & 0o444) >> 2;
+  return mode | (mode & 0o444) >> 2 | (mode & 0o020) << 6;
+}
+
+/** Without reading for whom there is no writing: who may open a file to read it can lock it, and stop all others. */
+function writersOnly(mode: number): number {
+  const writing = mode & 0o222;
+  return writing | writing << 1 & mode;
 }
 
 function segmentName(first: number): string {
   return `${String(first).padStart(DIGITS, "0")}.log`;
 }
 
-function writeNew(directory: number, name: string, bytes: Uint8Array, mode: number, path: string): void {
-  const flags = abi.O_RDWR | abi.O_CREAT | abi.O_EXCL | OPEN;
-  const file = cString(name);
-  using fd = new OwnedFd(
-    must(() => libc.openat(directory, file, flags, mode), "openat", "create log", path),
-  );
-  setMode(fd.fd, mode, path);
-  const size = BigInt(bytes.length);
-  const count = must(() => libc.pwrite(fd.fd, bytes, size, 0n), "pwrite", "create log", path);
-  if (count < bytes.length) throw failure(ERRNO.ENOSPC, "pwrite", "create log", path);
-  must(() => libc.fsync(fd.fd), "fsync", "create log", path);
-}
-
-/** The text of a small file; `undefined`: there is none. */
-function readAll(directory: number, name: string): string | undefined {
-  const file = cString(name);
-  const fd = attempt(() => libc.openat(directory, file, abi.O_RDONLY | OPEN, 0));
-  if (fd === -ERRNO.ENOENT || fd === -ERRNO.ELOOP) return undefined;
-  if (fd < 0) throw failure(-fd, "openat", "open", name);
-  using owned = new OwnedFd(fd);
-  const buffer = new Uint8Array(4096);
-  const count = must(() => libc.pread(owned.fd, buffer, 4096n, 0n), "pread", "read", name);
-  return new TextDecoder().decode(buffer.subarray(0, count));
-}
-
 /** What a creation that failed has left. */
-function removeAll(path: string): void {
-  for (const name of [SETTINGS, LOCK]) libc.unlinkat(abi.AT_FDCWD, cString(`${path}/${name}`), 0);
+function removeMade(path: string): void {
+  for (const name of [SETTINGS, ACTIVE, LOCK]) {
+    libc.unlinkat(abi.AT_FDCWD, cString(`${path}/${name}`), 0);
+  }
   libc.rmdir(cString(`${path}/${CONSUMERS}`));
   libc.rmdir(cString(path));
-}
-
-/** The names in a directory, as they come; none where it was removed. */
-function namesIn(directory: number, path: string): string[] {
-  const flags = abi.O_RDONLY | abi.O_DIRECTORY | abi.O_CLOEXEC;
-  const here = cString(".");
-  // One of its own, for its place among the names.
-  const open = attempt(() => libc.openat(directory, here, flags, 0));
-  if (open === -ERRNO.ENOENT) return [];
-  if (open < 0) throw failure(-open, "openat", "list log", path);
-  using fd = new OwnedFd(open);
-  const names: string[] = [];
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(32_768);
-  const view = new DataView(buffer.buffer);
-  for (;;) {
-    const count = attempt(() => libc.getdents64(SYS_GETDENTS64, fd.fd, buffer, buffer.length));
-    if (count === 0 || count === -ERRNO.ENOENT) return names;
-    if (count < 0) throw failure(-count, "getdents64", "list log", path);
-    for (let at = 0; at < count; at += view.getUint16(at + dirent.d_reclen, true)) {
-      const from = at + dirent.d_name;
-      names.push(decoder.decode(buffer.subarray(from, buffer.indexOf(0, from))));
-    }
-  }
 }

@@ -1,18 +1,20 @@
 /**
- * A record as it lies in a segment: a header of 24 bytes, and the message behind it.
+ * A record as it lies in a segment: a header of 28 bytes, and the message behind it.
  *
- * The header is the message's length (u32), a CRC-32C (u32) over all else of the record, its sequence (u64), and the
- * moment at which it was appended, in milliseconds since 1970 (f64); all little-endian. The checksum begins with a
- * number of the log's own, so that a message that holds a record of another log is not taken for one of this.
+ * The header is the message's length (u32), its CRC-32C (u32), its sequence (u64), the moment at which it was appended,
+ * in milliseconds since 1970 (f64), and a CRC-32C (u32) over these 24 bytes; all little-endian. That one begins with a
+ * number of the log's own, so that who cannot read the log cannot make a message hold what looks like a header of it. A
+ * header is told from other bytes by itself, and says where its record ends, also where the message is not all there.
  */
 
 import { crc32c } from "./_crc32c.ts";
 
 /** Bytes of the header. */
-export const HEADER = 24;
+export const HEADER = 28;
 const CRC = 4;
 const SEQUENCE = 8;
 const TIME = 16;
+const HEADER_CRC = 24;
 const TWO_32 = 2 ** 32;
 
 const scratch = new DataView(new ArrayBuffer(8));
@@ -42,12 +44,12 @@ export function writeHeader(
   salt: number,
 ): void {
   writeU32(into, at, message.length);
+  writeU32(into, at + CRC, crc32c(message, 0, message.length));
   writeU32(into, at + SEQUENCE, sequence % TWO_32);
   writeU32(into, at + SEQUENCE + 4, Math.floor(sequence / TWO_32));
   scratch.setFloat64(0, time, true);
   into.set(scratchBytes, at + TIME);
-  const crc = crc32c(into, at + SEQUENCE, at + HEADER, crc32c(into, at, at + CRC, salt));
-  writeU32(into, at + CRC, crc32c(message, 0, message.length, crc));
+  writeU32(into, at + HEADER_CRC, crc32c(into, at, at + HEADER_CRC, salt));
 }
 
 /** The length that the record at `at` says that its message has. */
@@ -62,14 +64,19 @@ export function sequenceAt(bytes: Uint8Array, at: number): number {
 
 /** When the record at `at` was appended, in milliseconds since 1970. */
 export function timeAt(bytes: Uint8Array, at: number): number {
-  scratchBytes.set(bytes.subarray(at + TIME, at + HEADER));
+  scratchBytes.set(bytes.subarray(at + TIME, at + HEADER_CRC));
   return scratch.getFloat64(0, true);
 }
 
-/** Whether the record at `at`, all of which is there, is as it was written. */
-export function isWhole(bytes: Uint8Array, at: number, salt: number): boolean {
-  const end = at + HEADER + lengthAt(bytes, at);
-  return crc32c(bytes, at + SEQUENCE, end, crc32c(bytes, at, at + CRC, salt)) === readU32(bytes, at + CRC);
+/** Whether the bytes at `at` are a header of this log. */
+export function isHeader(bytes: Uint8Array, at: number, salt: number): boolean {
+  return crc32c(bytes, at, at + HEADER_CRC, salt) === readU32(bytes, at + HEADER_CRC);
+}
+
+/** Whether the message of the record at `at`, all of which is there, is as it was written. */
+export function isWhole(bytes: Uint8Array, at: number): boolean {
+  const from = at + HEADER;
+  return crc32c(bytes, from, from + lengthAt(bytes, at)) === readU32(bytes, at + CRC);
 }
 
 function writeU32(into: Uint8Array, at: number, value: number): void {

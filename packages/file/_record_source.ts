@@ -4,7 +4,8 @@ import { type Bytes, DecodeError, RemovedError, TruncatedError } from "@ipc/core
 import type { Source } from "@ipc/core/base";
 import { type OwnedFd, stat } from "@ipc/core/sys";
 import { IN_CREATE, IN_DELETE, IN_MODIFY, IN_MOVED_TO } from "./_abi.ts";
-import { activeSegment, type LogDirectory } from "./_log_directory.ts";
+import type { ActiveSegment } from "./_active_segment.ts";
+import type { LogDirectory } from "./_log_directory.ts";
 import { HEADER } from "./_record.ts";
 import { recordAt, scan, Window } from "./_segment_scan.ts";
 import { Watch } from "./_watch.ts";
@@ -27,6 +28,17 @@ const CHANGES = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE;
 const LARGE = 16 * 1024;
 /** So many bytes of what is damaged an error has at most. */
 const SHOWN = 65_536;
+/** A batch ends with the message that reaches so many bytes: who sends must not say how much memory a reader needs. */
+export const MOST_BYTES: number = 4 * 1024 * 1024;
+
+/** Where a record begins. */
+export interface RecordPlace {
+  /** The first sequence of its segment. */
+  readonly segment: number;
+  /** Where in that. */
+  readonly at: number;
+  readonly sequence: number;
+}
 
 /** A {@linkcode Source} of the messages of a log. */
 export class RecordSource implements Source<Bytes> {
@@ -47,8 +59,10 @@ export class RecordSource implements Source<Bytes> {
   /** Where a tail began in which nothing whole was found, and where it ended. */
   #tail = { from: 0, to: 0 };
   /** Where writers note the segment that they append to. */
-  #lock: OwnedFd | undefined;
-  /** Whether there were no segments when they were last looked for. */
+  #active: ActiveSegment | undefined;
+  /** Whether segments were looked for since this one was gone to: the note may be older than they are, after a power failure. */
+  #listed = false;
+  /** Whether there were none then. */
   #empty = false;
   #watch: Watch | undefined;
 
@@ -90,6 +104,11 @@ export class RecordSource implements Source<Bytes> {
       this.#goTo(segments.at(-1) ?? 1, 0);
       this.#pass(() => true);
     } else {
+      if (!(from instanceof Date)) {
+        throw new TypeError(
+          `Cannot read from ${String(from)} on: it is "start", "end", a sequence or a Date`,
+        );
+      }
       const moment = from.getTime();
       if (Number.isNaN(moment)) throw new RangeError("Cannot read from an invalid Date on");
       this.#goTo(segments.findLast((first) => this.#startsBefore(first, moment)) ?? oldest, 0);
@@ -104,8 +123,10 @@ export class RecordSource implements Source<Bytes> {
 
   takeMany(max: number = 1024): Bytes[] | undefined {
     const batch: Bytes[] = [];
-    for (let data; batch.length < max && (data = this.take()) !== undefined;) {
+    let bytes = 0;
+    for (let data; batch.length < max && bytes < MOST_BYTES && (data = this.take()) !== undefined;) {
       batch.push(data);
+      bytes += data.length;
       try {
         if (!this.#isReady()) break;
       } catch {
@@ -146,11 +167,30 @@ export class RecordSource implements Source<Bytes> {
     this.#watched().block(timeout);
   }
 
+  /** Where the next record begins. */
+  get place(): RecordPlace {
+    const segment = this.#segment === undefined ? this.#next : this.#first;
+    return { segment, at: this.#at, sequence: this.#next };
+  }
+
+  /** Goes where a record begins, or was to begin, when it was last looked for; true: it is there. */
+  goBack({ segment, at, sequence }: RecordPlace): boolean {
+    if (this.#segment === undefined || this.#first !== segment) {
+      this.#goTo(sequence, sequence);
+      if (!this.#open(segment)) return false;
+    }
+    this.#found = undefined;
+    this.#tail = { from: 0, to: 0 };
+    this.#at = at;
+    this.#next = this.#wanted = sequence;
+    return this.#isReady();
+  }
+
   close(): void {
     this.#watch?.close();
     this.#segment?.close();
     this.#segment = undefined;
-    this.#lock?.close();
+    this.#active?.close();
     this.#directory.close();
   }
 
@@ -203,6 +243,7 @@ export class RecordSource implements Source<Bytes> {
     this.#window = undefined;
     this.#found = undefined;
     this.#tail = { from: 0, to: 0 };
+    this.#listed = false;
     this.#at = 0;
     this.#next = first;
     this.#wanted = wanted;
@@ -257,6 +298,7 @@ export class RecordSource implements Source<Bytes> {
   #moveOn(rest: number): boolean {
     if (this.#isLast()) return false;
     const segments = this.#directory.segments();
+    this.#listed = true;
     this.#empty = segments.length === 0;
     const current = this.#segment === undefined ? 0 : this.#first;
     if (!(segments.at(-1)! > current)) return false;
@@ -280,10 +322,11 @@ export class RecordSource implements Source<Bytes> {
 
   /** Whether this is the segment that is appended to, or there is none, as the last writer has noted. */
   #isLast(): boolean {
-    this.#lock ??= this.#directory.openLock("read");
-    const active = activeSegment(this.#lock.fd);
-    if (this.#segment === undefined) return this.#empty && active === 0 && stat(this.#lock.fd).nlink > 0;
-    return active === this.#first && stat(this.#segment.fd).nlink > 0;
+    if (!this.#listed) return false;
+    this.#active ??= this.#directory.openActive("read");
+    const { first } = this.#active;
+    if (this.#segment === undefined) return this.#empty && first === 0 && !this.#active.removed;
+    return first === this.#first && stat(this.#segment.fd).nlink > 0;
   }
 
   /** Somebody has made the segment shorter than what was read of it: goes on at the same record, if that is elsewhere. */

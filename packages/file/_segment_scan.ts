@@ -3,7 +3,7 @@
 import { stat } from "@ipc/core/sys";
 import { must } from "./_call.ts";
 import { libc } from "./_libc.ts";
-import { HEADER, isWhole, lengthAt, sequenceAt, timeAt } from "./_record.ts";
+import { HEADER, isHeader, isWhole, lengthAt, sequenceAt, timeAt } from "./_record.ts";
 
 /** What a look through a segment found. */
 export interface ScanResult {
@@ -36,17 +36,16 @@ export class Window {
     this.#target = target;
   }
 
-  /** Sees to it that bytes from `at` on are there, and how many of the `length` that are wanted. */
+  /** How many of `length` bytes from `at` on there are; once there are all, they are in memory. */
   have(at: number, length: number): number {
     const there = at >= this.from ? this.from + this.bytes.length - at : 0;
     if (there >= length) return there;
-    // Memory for what is there, neither for what a damaged header says nor for each look at the end.
+    // Memory for what is there, neither for what a damaged header says nor for each look at what is being written.
     const rest = stat(this.#fd).size - at;
-    if (rest <= there) return there;
-    const wanted = Math.min(length, rest);
+    if (rest < length) return Math.max(0, rest);
     const bytes = new Uint8Array(Math.min(rest, Math.max(length, CHUNK)));
     let filled = 0;
-    while (filled < wanted) {
+    while (filled < length) {
       const room = bytes.subarray(filled);
       const count = must(
         () => libc.pread(this.#fd, room, BigInt(room.length), BigInt(at + filled)),
@@ -114,19 +113,29 @@ export function recordAt(
   sequence: number,
   rules: RecordRules,
 ): { size: number; time: number } | undefined {
-  if (window.have(at, HEADER) < HEADER) return undefined;
-  const length = lengthAt(window.bytes, at - window.from);
-  if (length > rules.maxMessageSize || sequenceAt(window.bytes, at - window.from) !== sequence) {
-    return undefined;
-  }
-  if (window.have(at, HEADER + length) < HEADER + length) return undefined;
+  const size = sizeAt(window, at, sequence, sequence, rules);
+  if (size === undefined || window.have(at, size) < size) return undefined;
   const from = at - window.from;
-  return isWhole(window.bytes, from, rules.salt)
-    ? { size: HEADER + length, time: timeAt(window.bytes, from) }
-    : undefined;
+  return isWhole(window.bytes, from) ? { size, time: timeAt(window.bytes, from) } : undefined;
 }
 
-/** Where in `from` to `to` the first whole record of a later sequence begins. */
+/** How long the record is whose header is at `at`, with a sequence from `least` to `most`; `undefined`: there is no such header. */
+function sizeAt(
+  window: Window,
+  at: number,
+  least: number,
+  most: number,
+  { maxMessageSize, salt }: RecordRules,
+): number | undefined {
+  if (window.have(at, HEADER) < HEADER) return undefined;
+  const from = at - window.from;
+  const sequence = sequenceAt(window.bytes, from);
+  if (sequence < least || sequence > most || !isHeader(window.bytes, from, salt)) return undefined;
+  const length = lengthAt(window.bytes, from);
+  return length <= maxMessageSize ? HEADER + length : undefined;
+}
+
+/** Where in `from` to `to` the first whole record begins, of the sequence `next` or a later one. */
 function resume(
   window: Window,
   from: number,
@@ -134,12 +143,17 @@ function resume(
   next: number,
   rules: RecordRules,
 ): ScanResult["resumes"] {
-  for (let at = from; at + HEADER <= to; at++) {
-    window.have(at, HEADER);
-    const sequence = sequenceAt(window.bytes, at - window.from);
+  for (let at = from; at + HEADER <= to;) {
     // More records cannot lie between than there is room for headers.
-    if (sequence < next || sequence > next + (at - from) / HEADER + 1) continue;
+    const size = sizeAt(window, at, next, next + (at - from) / HEADER + 1, rules);
+    if (size === undefined) {
+      at++;
+      continue;
+    }
+    const sequence = sequenceAt(window.bytes, at - window.from);
     const there = recordAt(window, at, sequence, rules);
     if (there !== undefined) return { at, sequence, time: there.time };
+    // No record begins within another, be that damaged or not all there: each byte is looked at once.
+    at += size;
   }
 }

@@ -13,7 +13,7 @@ export interface LogSettings {
   segmentBytes: number;
   /** Old segments go when all of them together have more bytes than this; `Infinity` unless told. */
   retainBytes: number;
-  /** Segments go when their last record is older than this, in milliseconds; `Infinity` unless told. */
+  /** Segments end when their first record is older than this, in milliseconds, and go when their last is; `Infinity` unless told. */
   retainAge: number;
   /** Whether what a named consumer has not acknowledged is kept all the same. */
   retainUnread: boolean;
@@ -32,11 +32,21 @@ export interface LogOptions {
   fsync?: FsyncPolicy | undefined;
   /** Bytes after which the next segment is begun, from 4096; 16 MiB unless told. */
   segmentBytes?: number | undefined;
-  /** What is dropped: whole segments, the oldest first; nothing unless told. */
+  /**
+   * What is dropped: whole segments, the oldest first, never the last; nothing unless told.
+   *
+   * A log waits for nobody who reads. Without this, or where a consumer never acknowledges what is kept for it, it
+   * grows until the disk is full.
+   */
   retain?: {
-    /** The most bytes of all segments together. */
+    /** The most bytes of all segments together when one is begun; until the next there are up to `segmentBytes` and a message more. */
     bytes?: number | undefined;
-    /** How old a segment's last record may become, in milliseconds. */
+    /**
+     * How old records may become, in milliseconds: a segment is ended when its first is older, and goes when its last
+     * is, so that none stays much longer than twice this. Writers look when they are opened, and with an append from
+     * time to time: every tenth of it, but not more than once a second, nor less than once a minute. A log that
+     * nobody writes to keeps all.
+     */
     age?: number | undefined;
     /** `"keep"`: what a named consumer has not acknowledged stays; `"drop"`: it goes too, and the consumer is told. `"keep"` unless told. */
     unread?: "keep" | "drop" | undefined;
@@ -57,7 +67,9 @@ export function settingsOf(options: LogOptions): LogSettings {
     maxMessageSize,
     salt: crypto.getRandomValues(new Uint32Array(1))[0]!,
   };
-  const odd = findOdd(settings);
+  const odd = ["keep", "drop", undefined].includes(retain.unread)
+    ? findOdd(settings)
+    : 'retain.unread is "keep" or "drop"';
   if (odd !== undefined) throw new RangeError(`Cannot create a log: ${odd}`);
   return settings;
 }

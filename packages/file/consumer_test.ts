@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { NotFoundError, TimeoutError } from "@ipc/core";
+import { interceptCalls } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { TestProcess } from "../core/testdata/process.ts";
@@ -96,7 +97,7 @@ Deno.test("consumer: damage that one member meets costs no record that another h
     assertEquals(one.tryReceiveRecord()?.sequence, 1);
     const [file] = segmentFiles(log) as [string];
     const content = Deno.readFileSync(file);
-    content[4 * 64 + 30]! ^= 1;
+    content[4 * 68 + 30]! ^= 1;
     Deno.writeFileSync(file, content);
     const found: (number | string)[] = [];
     for (let more = true; more;) {
@@ -137,14 +138,93 @@ Deno.test("consumer: a place that is torn, foreign or beyond the log loses no re
     }
     // The place is on the disk, the records are not: what is appended instead is new.
     Deno.writeFileSync(file, content);
-    Deno.truncateSync(segmentFiles(log)[0]!, 2 * 28);
+    Deno.truncateSync(segmentFiles(log)[0]!, 2 * 32);
     append(log, 30, 33);
     assertEquals(drain(log, "worker"), [3, 4, 5, 6]);
     Deno.writeFileSync(file, content);
-    Deno.truncateSync(segmentFiles(log)[0]!, 2 * 28);
+    Deno.truncateSync(segmentFiles(log)[0]!, 2 * 32);
     using consumer = log.consumer("worker");
     append(log, 40, 43);
     assertEquals(numberOf(consumer.tryReceive()!), 40);
+  }));
+
+Deno.test("consumer: begins at the end or before, and keeps that place", () =>
+  withLog((log) => {
+    append(log, 1, 5);
+    assertThrows(() => log.consumer("late", { from: 7 }), RangeError, "ends before 6");
+    assertEquals(log.stat().consumers, []);
+    log.consumer("late", { from: 6 }).close();
+    log.consumer("late", { from: 7 }).close();
+    append(log, 6, 7);
+    assertEquals(log.stat().consumers, [{ name: "late", position: 6, waiting: 2, out: 0 }]);
+    assertEquals(drain(log, "late"), [6, 7]);
+  }));
+
+Deno.test("file log: a batch ends with the message that makes it 4 MiB, whatever others send", () =>
+  withLog(async (log) => {
+    append(log, 1, 12, 1024 * 1024);
+    using reader = log.reader();
+    using consumer = log.consumer("worker");
+    for (const receiver of [reader, consumer]) {
+      for (let first = 1; first <= 12; first += 4) {
+        assertEquals((await receiver.receiveBatch(CEILING)).map(numberOf), count(first, first + 3));
+      }
+    }
+  }));
+
+Deno.test("consumer: a record that comes again is read where it lies, and the others come after it in order", () =>
+  withLog((log) => {
+    append(log, 1, 2000, 1000);
+    using consumer = log.consumer("worker");
+    const records = count(1, 1500).map(() => consumer.tryReceiveRecord()!);
+    let bytes = 0;
+    interceptCalls((symbol, args, real) => {
+      const result = real(...args);
+      if (symbol === "pread" && Number(result) > 8192) bytes += Number(result);
+      return result;
+    });
+    try {
+      for (let sequence = 1500; sequence > 1490; sequence--) {
+        records[sequence - 1]!.release();
+        assertEquals(consumer.tryReceiveRecord()?.sequence, sequence);
+      }
+      assertEquals(consumer.tryReceiveRecord()?.sequence, 1501);
+    } finally {
+      interceptCalls(undefined);
+    }
+    // Of each what follows it, and that again where reading goes on; a search would begin with the segment.
+    assert(bytes <= 22 * 256 * 1024, `${bytes} bytes were read`);
+    consumer.close();
+    assertEquals(drain(log, "worker"), count(1, 2000));
+  }));
+
+Deno.test("consumer: a wait that is woken for nothing looks no more often than before", () =>
+  withLog(async (log) => {
+    append(log, 1, 1);
+    using other = log.consumer("group");
+    other.tryReceiveRecord();
+    using consumer = log.consumer("group");
+    const controller = new AbortController();
+    const waiting = consumer.receive({ signal: controller.signal }).catch(() => {});
+    const pause = (time: number) => new Promise((resolve) => setTimeout(resolve, time));
+    for (const number of count(1, 30)) {
+      Deno.writeTextFileSync(`${log.path}/repair.${number}`, "");
+      await pause(5);
+    }
+    let locks = 0;
+    interceptCalls((symbol, args, real) => {
+      if (symbol.startsWith("fcntl")) locks++;
+      return real(...args);
+    });
+    try {
+      await pause(800);
+    } finally {
+      interceptCalls(undefined);
+    }
+    controller.abort();
+    await waiting;
+    // Four looks of three or four calls each.
+    assert(locks > 0 && locks < 50, `${locks} calls`);
   }));
 
 /** Takes records and says which, at a random pace; some it gives back first. */

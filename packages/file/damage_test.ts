@@ -1,7 +1,8 @@
 /** Records that were torn or changed on the disk: found, told, mended, and never given to anybody. */
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DecodeError, TruncatedError } from "@ipc/core";
+import { interceptCalls } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import * as fc from "fast-check";
 import { scaled } from "../core/testdata/child.ts";
@@ -11,7 +12,7 @@ import { withFolder } from "./testdata/pair.ts";
 
 leakCheck();
 
-const HEADER = 24;
+const HEADER = 28;
 
 Deno.test("file log: a torn end of every length is not read, and cut by who appends next", () =>
   withLog((log) => {
@@ -52,11 +53,18 @@ Deno.test("file log: damage in the middle is told to a reader once, and stops wr
     using reader = log.reader();
     assertEquals(drain(reader), [1, 2, 3, "DecodeError", 6, 7, 8, 9]);
     assertEquals(log.verify().damage, [
-      { segment: 1, offset: 192, bytes: 128, kind: "damaged", sequence: 4, lost: 2 },
+      {
+        segment: 1,
+        offset: 3 * (HEADER + 40),
+        bytes: 2 * (HEADER + 40),
+        kind: "damaged",
+        sequence: 4,
+        lost: 2,
+      },
     ]);
     const error = assertThrows(() => writer.sendSync(new Uint8Array(1)), DecodeError, "others follow");
     assertEquals((error as DecodeError).hint, "repair() keeps what can be read");
-    assertEquals(log.repair().cut, 128);
+    assertEquals(log.repair().cut, 2 * (HEADER + 40));
     writer.sendSync(new Uint8Array([10, 0, 0, 0]));
     assertEquals(drain(reader), [10]);
   }));
@@ -74,7 +82,7 @@ Deno.test("file log: after a repair readers go on where they were, writers behin
     content[3 * (HEADER + 40) + HEADER + 5]! ^= 1;
     Deno.writeFileSync(file, content);
     const report = log.repair();
-    assertEquals([report.records, report.cut, report.damage.length], [8, 64, 1]);
+    assertEquals([report.records, report.cut, report.damage.length], [8, HEADER + 40, 1]);
     assertEquals(segmentFiles(log).length, 2);
     assertEquals(log.verify(), { records: 8, damage: [] });
     writer.sendSync(new Uint8Array([10, 0, 0, 0]));
@@ -195,4 +203,32 @@ Deno.test("file log: a message that holds records of its own log's form is a mes
     assertEquals(other.verify().damage.map(({ kind }) => kind), ["torn"]);
     append(other, 1, 1);
     assertEquals(drain(reader), [1]);
+  }));
+
+Deno.test("file log: a long record that is being written costs a look at its header each time", () =>
+  withLog((log) => {
+    using writer = log.writer();
+    writer.sendSync(new Uint8Array(8 * 1024 * 1024).fill(7));
+    const [file] = segmentFiles(log) as [string];
+    const whole = Deno.readFileSync(file);
+    Deno.writeFileSync(file, whole.subarray(0, 10));
+    using reader = log.reader();
+    let bytes = 0;
+    interceptCalls((symbol, args, real) => {
+      const result = real(...args);
+      if (symbol === "pread") bytes += Math.max(0, Number(result));
+      return result;
+    });
+    try {
+      using growing = Deno.openSync(file, { append: true });
+      for (let at = 10; at < whole.length; at += 131_072) {
+        assertEquals(reader.tryReceive(), undefined);
+        growing.writeSync(whole.subarray(at, at + 131_072));
+      }
+      assertEquals(reader.tryReceive()?.length, 8 * 1024 * 1024);
+    } finally {
+      interceptCalls(undefined);
+    }
+    // Reading all of it at each of the 64 looks would be 256 MiB.
+    assert(bytes < 64 * 1024 * 1024, `${bytes} bytes were read`);
   }));

@@ -114,19 +114,20 @@ export class FileLock implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Takes the lock if nobody has it; `undefined`: somebody has, this handle too. System call: `flock` or `fcntl`.
+   * Takes the lock if nobody has it; `undefined`: somebody has, this handle too, or a `lock` of it waits. System call:
+   * `flock` or `fcntl`.
    *
    * @throws {ClosedError} if the handle is closed.
    */
   tryLock({ shared = false }: LockOptions = {}): HeldLock | undefined {
-    return this.#take(shared);
+    return this.#line.taking ? undefined : this.#take(shared);
   }
 
   /**
    * Takes the lock, blocking this thread until nobody has it. System call: `flock` or `fcntl`.
    *
    * @throws {TimeoutError} if it was not free within `timeout`.
-   * @throws {IpcError} with code `EDEADLK` if this handle has it: the wait would never end.
+   * @throws {IpcError} with code `EDEADLK` if this handle has it: the wait would never end; `EBUSY` if a `lock` of it waits.
    * @throws {ClosedError} if the handle is closed.
    */
   lockSync(options: LockOptions & SyncOptions = {}): HeldLock {
@@ -134,6 +135,12 @@ export class FileLock implements Disposable, AsyncDisposable {
     if (this.#held !== undefined) {
       throw new IpcError(`Cannot lock "${this.path}": this handle holds it`, {
         code: "EDEADLK",
+        target: this.path,
+      });
+    }
+    if (this.#line.taking) {
+      throw new IpcError(`Cannot lock "${this.path}", blocking: a lock() of this handle waits`, {
+        code: "EBUSY",
         target: this.path,
       });
     }

@@ -69,6 +69,9 @@ for (const [kind, options] of Object.entries(kinds)) {
       await pause(5);
       first.unlock();
       first.unlock();
+      // Free, and promised to those who wait.
+      assertEquals(lock.tryLock(), undefined);
+      assertEquals((assertThrows(() => lock.lockSync()) as { code?: string }).code, "EBUSY");
       await Promise.all(waits);
       assertEquals(order, [1, 2, 3]);
       await assertRejects(() => lock.withLock(() => Promise.reject(new Error("inside"))), Error, "inside");

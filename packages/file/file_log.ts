@@ -1,5 +1,5 @@
-import { AlreadyExistsError, NotFoundError } from "@ipc/core";
-import { stat } from "@ipc/core/sys";
+import { AlreadyExistsError, NotFoundError, PermissionError, type SyncOptions } from "@ipc/core";
+import { type OwnedFd, stat } from "@ipc/core/sys";
 import { AppendSink } from "./_append_sink.ts";
 import { ConsumerSource } from "./_consumer_source.ts";
 import { ConsumerState } from "./_consumer_state.ts";
@@ -35,7 +35,7 @@ export interface LogStatus {
   readonly fsync: FsyncPolicy;
   /** The longest message in bytes. */
   readonly maxMessageSize: number;
-  /** The named consumers. */
+  /** The named consumers; none where this user may only read, for who may open their places can stop them. */
   readonly consumers: readonly ConsumerStatus[];
 }
 
@@ -86,6 +86,8 @@ export class FileLog implements Disposable {
   /**
    * Creates a log, which is seen only when it is whole. System calls: `mkdir`, `openat`, `fchmod`, `fsync`, `rename`.
    *
+   * A process that is killed meanwhile leaves a directory of the path and a UUID.
+   *
    * @throws {AlreadyExistsError} if there is something at the path that is no empty directory.
    * @throws {NotFoundError} if there is no directory to create it in.
    * @throws {PermissionError} if that may not be written.
@@ -99,7 +101,7 @@ export class FileLog implements Disposable {
   /**
    * Opens a log that exists. System calls: `open`, `fstat`, `openat`, `pread`.
    *
-   * @throws {NotFoundError} if there is none.
+   * @throws {NotFoundError} if there is none, or an empty directory.
    * @throws {UntrustedError} if it is somebody else's, and `allowOwner` does not name them; or no log.
    */
   static open(path: string, options: LogTrustOptions = {}): FileLog {
@@ -125,11 +127,14 @@ export class FileLog implements Disposable {
   }
 
   /**
-   * Removes a log, with its segments and consumers; who has it open loses it. System calls: `unlinkat`, `rmdir`.
+   * Removes a log, with its segments and consumers; who has it open loses it. System calls: `rename`, `unlinkat`, `rmdir`.
+   *
+   * Its name goes first, so that it is there as a whole or not at all: a process that is killed meanwhile leaves a
+   * directory of the path and a UUID.
    *
    * @throws {NotFoundError} if there is none.
    * @throws {UntrustedError} if it is somebody else's, or no log.
-   * @throws {IpcError} with code `ENOTEMPTY` if there is something in it that is not the log's, which stays.
+   * @throws {IpcError} with code `ENOTEMPTY` if there is something in it that is not the log's; then all of it stays.
    */
   static remove(path: string, options: LogTrustOptions = {}): void {
     LogDirectory.remove(path, options);
@@ -140,9 +145,11 @@ export class FileLog implements Disposable {
     return this.#directory.path;
   }
 
-  /** Appends to it: see {@linkcode FileLogWriter}. */
+  /** Appends to it: see {@linkcode FileLogWriter}. Drops what is older than `retain.age`. */
   writer(): FileLogWriter {
-    return new FileLogWriter(new AppendSink(this.#directory.again()), this.#directory.settings.fsync);
+    const sink = new AppendSink(this.#directory.again());
+    sink.dropOld();
+    return new FileLogWriter(sink, this.#directory.settings.fsync);
   }
 
   /**
@@ -159,23 +166,31 @@ export class FileLog implements Disposable {
    * yet, the oldest record unless told.
    *
    * @throws {TypeError} if the name is not 1 to 255 letters, digits, `.`, `_` and `-`, the first no dot.
+   * @throws {RangeError} if `from` is behind the record that is appended next, where one would begin that has no place yet.
+   * @throws {TimeoutError} if a member that does not run, as one that is stopped, has the place.
    */
   consumer(name: string, options: { from?: LogPosition | undefined } = {}): FileLogConsumer {
-    checkName(name);
     const directory = this.#directory.again();
-    const records = new RecordSource(directory, options.from ?? "start");
+    const { from = "start" } = options;
+    const records = new RecordSource(directory, from);
+    const end = () => {
+      records.seek("end");
+      return records.next;
+    };
     try {
-      const file = directory.openConsumer(name, "create")!;
+      let file = directory.openConsumer(name, "write");
+      const first = records.next;
+      if (file === undefined) {
+        if (typeof from === "number" && from > end()) {
+          throw new RangeError(
+            `Cannot begin consumer "${name}" at record ${from}: log "${this.path}" ends before ${records.next}`,
+          );
+        }
+        file = directory.createConsumer(name);
+      }
       const state = new ConsumerState(file, `consumer "${name}" of log "${this.path}"`);
       try {
-        state.begin({
-          first: records.next,
-          oldest: () => records.oldest,
-          end: () => {
-            records.seek("end");
-            return records.next;
-          },
-        });
+        state.begin({ first, oldest: () => records.oldest, end });
         records.seek(state.floor);
       } catch (error) {
         state.close();
@@ -195,7 +210,6 @@ export class FileLog implements Disposable {
    * @throws {NotFoundError} if there is none of this name.
    */
   removeConsumer(name: string): void {
-    checkName(name);
     if (this.#directory.removeConsumer(name)) return;
     throw new NotFoundError(`Cannot remove consumer "${name}" of log "${this.path}": there is none`, {
       target: name,
@@ -238,11 +252,12 @@ export class FileLog implements Disposable {
    * sequences. No writer appends meanwhile. System calls: those of `verify`, `ftruncate`, `pwrite`, `fsync`, `renameat`.
    *
    * @throws {LimitError} if the disk has no room for the segment that is written anew; nothing has changed then.
+   * @throws {TimeoutError} if writers had the lock for `timeout` milliseconds.
    */
-  repair(): RepairReport {
+  repair(options: SyncOptions = {}): RepairReport {
     const sink = new AppendSink(this.#directory.again());
     try {
-      return sink.exclusively(() => repairLog(this.#directory));
+      return sink.exclusively(() => repairLog(this.#directory), options);
     } finally {
       sink.close();
     }
@@ -259,13 +274,22 @@ export class FileLog implements Disposable {
   }
 
   #consumer(name: string, last: number): ConsumerStatus | undefined {
-    const file = this.#directory.openConsumer(name, "read");
+    const file = this.#tryOpenConsumer(name);
     if (file === undefined) return undefined;
     const state = new ConsumerState(file, `consumer "${name}"`);
     try {
       return { name, position: state.floor, ...state.count(last) };
     } finally {
       state.close();
+    }
+  }
+
+  #tryOpenConsumer(name: string): OwnedFd | undefined {
+    try {
+      return this.#directory.openConsumer(name, "read");
+    } catch (error) {
+      if (error instanceof PermissionError) return undefined;
+      throw error;
     }
   }
 }
@@ -277,9 +301,4 @@ function checkMode(path: string, mode: number = 0o600): number {
   throw new RangeError(
     `Cannot give log "${path}" the mode ${mode}: it is for reading and writing, such as 0o600`,
   );
-}
-
-function checkName(name: string): void {
-  if (/^[\w-][\w.-]{0,254}$/.test(name)) return;
-  throw new TypeError(`Cannot use consumer "${name}": a name is 1 to 255 letters, digits, ".", "_" and "-"`);
 }

@@ -5,7 +5,11 @@ import type { LogRecord } from "./_record_source.ts";
 
 /** A record that is to be acknowledged. */
 export interface ConsumedRecord extends LogRecord {
-  /** Says that it was used: nobody gets it again. False: that was said already, or it was released. */
+  /**
+   * Says that it was used: nobody gets it again. False: that was said already, it was released, or the consumer closed.
+   *
+   * @throws {TimeoutError} if another member that does not run, as one that is stopped, has had the place for 2 seconds.
+   */
   acknowledge(): boolean;
   /** Gives it back: any member of the group gets it, this one too. */
   release(): void;
@@ -19,7 +23,8 @@ export interface ConsumedRecord extends LogRecord {
  * least once, and never skipped. `receive`, `receiveBatch` and iterating acknowledge what they gave before when they
  * are called again; who works on several at once takes {@linkcode FileLogConsumer.receiveRecord}.
  *
- * At most 4096 records behind the oldest that is out are given. It owns descriptors until `close`, which gives back
+ * At most 4096 records behind the oldest that is out are given, and a batch ends with the message that makes it 4 MiB.
+ * It owns descriptors until `close`, which gives back
  * what was not acknowledged. While others have records out it looks every 200 ms whether they have died.
  *
  * @example

@@ -8,7 +8,8 @@ export type { LogPosition, LogRecord } from "./_record_source.ts";
  * Reads a log from a place of its own on: what {@linkcode FileLog.reader} gives.
  *
  * Reading takes nothing away. It waits by inotify, without polling, and never gives a record that is not whole: what
- * a writer that was killed has left is not seen. A log has no end. It owns descriptors until `close`.
+ * a writer that was killed has left is not seen. A batch ends with the message that makes it 4 MiB. A log has no end.
+ * It owns descriptors until `close`.
  *
  * A receive throws, once each, and the next goes on behind: a {@linkcode RemovedError} where records were dropped
  * before they were read, a {@linkcode DecodeError} where some are damaged, a {@linkcode TruncatedError} where
@@ -32,6 +33,7 @@ export class FileLogReader extends BaseReceiver<Bytes> {
    * Goes to another place; not while a receive pends. System calls: `getdents64`, `openat`, `pread`.
    *
    * @throws {RangeError} if a sequence is not an integer from 1, or a Date invalid.
+   * @throws {IpcError} with code `EBUSY` while a receive pends.
    *
    * @example
    * ```ts
@@ -51,7 +53,7 @@ export class FileLogReader extends BaseReceiver<Bytes> {
    * ```
    */
   seek(from: LogPosition): void {
-    this.#source.seek(from);
+    this.tryReceiveWith(() => this.#source.seek(from));
   }
 
   /**

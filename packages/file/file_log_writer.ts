@@ -1,6 +1,7 @@
-import type { SyncOptions, WaitOptions } from "@ipc/core";
+import { ClosedError, type SyncOptions, type WaitOptions } from "@ipc/core";
 import { BaseSender } from "@ipc/core/base";
 import type { AppendSink } from "./_append_sink.ts";
+import { FlushLine } from "./_flush_line.ts";
 import type { FsyncPolicy } from "./_settings.ts";
 
 /** Milliseconds within which `"interval"` forces records to the disk. */
@@ -28,17 +29,19 @@ const INTERVAL = 1000;
  */
 export class FileLogWriter extends BaseSender {
   readonly #sink: AppendSink;
+  readonly #flushes: FlushLine;
   readonly #policy: FsyncPolicy;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #flushing: Promise<void> | undefined;
-  #following: Promise<void> | undefined;
-  /** Why a flush that nobody awaited failed: the next call says so. */
-  #failure: { error: unknown } | undefined;
+  /** When the timer is due, for a program that leaves it no turn. */
+  #due = 0;
+  /** Failed flushes that were told to a caller; of one that nobody awaited the next call is told. */
+  #told = 0;
 
   /** Use {@linkcode FileLog.writer}. */
   constructor(sink: AppendSink, policy: FsyncPolicy) {
     super(sink);
     this.#sink = sink;
+    this.#flushes = new FlushLine(sink.flusher);
     this.#policy = policy;
   }
 
@@ -51,91 +54,165 @@ export class FileLogWriter extends BaseSender {
    * Appends one record; with `fsync: "always"` resolves once it is on the disk. System calls: `fcntl`, `fstat`,
    * `pwrite`, `fdatasync`.
    *
+   * An error with `partial: true` says that the record was appended, and readers have it, but that it is not known to
+   * be on the disk: the flush failed, or `timeout` or `signal` ended the wait for it.
+   *
    * @throws {LimitError} if the disk is full, or a quota; nothing of it stays.
    * @throws {DecodeError} if the log is damaged before its end: see `repair`.
-   * @throws {TimeoutError} if other writers had the lock for `timeout` milliseconds.
+   * @throws {RemovedError} if the log was removed.
+   * @throws {TimeoutError} if other writers had the lock, or the disk was busy, for `timeout` milliseconds.
    * @throws {MessageTooLongError} if it is longer than `maxMessageSize`.
-   * @throws {IpcError} with code `EIO` if the record was appended and could not be flushed.
+   * @throws {IpcError} with code `EIO` and `partial: true` if the disk did not take it.
    */
   override async send(message: Uint8Array, options?: WaitOptions): Promise<void> {
-    this.#throwFailure();
+    this.#tell();
+    const { failures } = this.#sink.flusher;
+    const deadline = deadlineOf(options);
     await super.send(message, options);
-    await this.#written();
+    if (this.#isDue()) await this.#flushed(failures, rest(options, deadline));
   }
 
   /** Appends many records; with `fsync: "always"` one flush serves all. Throws as `send` does; an error carries `sent`. */
   override async sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    this.#throwFailure();
-    await super.sendBatch(messages, options);
-    await this.#written();
+    this.#tell();
+    const { failures } = this.#sink.flusher;
+    const deadline = deadlineOf(options);
+    const drawn = { count: 0 };
+    const isArray = Array.isArray(messages);
+    try {
+      await super.sendBatch(isArray ? messages : counted(messages, drawn), options);
+    } catch (error) {
+      // To say that some were sent is to acknowledge them.
+      const sent = (error as { sent?: number } | undefined)?.sent ?? 0;
+      if (sent > 0 && this.#isDue()) await this.#flushed(failures, rest(options, deadline), sent);
+      throw error;
+    }
+    if (!this.#isDue()) return;
+    await this.#flushed(failures, rest(options, deadline), isArray ? messages.length : drawn.count);
   }
 
   /** Appends without waiting for other writers, though for the disk; false: another writer has the lock. */
   override trySend(message: Uint8Array): boolean {
-    this.#throwFailure();
+    this.#tell();
     const sent = super.trySend(message);
-    if (sent) this.#writtenSync();
+    if (sent && this.#isDue()) this.#flushSync();
     return sent;
   }
 
-  /** Appends, blocking this thread. Throws as `send` does. */
+  /** Appends, blocking this thread, for the disk without regard to `timeout`. Throws as `send` does. */
   override sendSync(message: Uint8Array, options: SyncOptions = {}): void {
-    this.#throwFailure();
+    this.#tell();
     super.sendSync(message, options);
-    this.#writtenSync();
+    if (this.#isDue()) this.#flushSync();
   }
 
   /**
-   * Forces what was appended to the disk, whatever the policy. System call: `fdatasync`.
+   * Forces what this writer has appended to the disk, whatever the policy. System calls: `fdatasync`, `fsync`.
    *
    * @throws {IpcError} with code `EIO` if the disk does not take it.
+   * @throws {TimeoutError} if that took longer than `timeout`; it goes on.
+   * @throws {ClosedError} if this writer was closed.
    */
-  async flush(): Promise<void> {
-    await this.#flushed();
-    this.#throwFailure();
+  async flush(options?: WaitOptions): Promise<void> {
+    if (this.closed) throw new ClosedError("Cannot flush log: the channel is closed");
+    this.#tell();
+    const { flusher } = this.#sink;
+    try {
+      await this.#flushes.wait(flusher.failures, options);
+    } finally {
+      this.#told = flusher.failures;
+    }
   }
 
-  /** Flushes, unless the policy is `"never"`, and closes. */
+  /**
+   * Flushes, unless the policy is `"never"`, blocking this thread, and closes. Sends that wait for a flush are answered
+   * by what came of that one.
+   *
+   * @throws {IpcError} with code `EIO` if the disk did not take what nobody was told about.
+   */
   override close(): void {
     if (this.closed) return;
     clearTimeout(this.#timer);
-    super.close();
-  }
-
-  #written(): Promise<void> | void {
-    if (this.#policy === "always") return this.#flushed();
-    this.#flushSoon();
-  }
-
-  #writtenSync(): void {
-    if (this.#policy === "always") this.#sink.flush();
-    else this.#flushSoon();
-  }
-
-  /** One flush serves all that wait before it begins. */
-  #flushed(): Promise<void> {
-    if (this.#flushing === undefined) {
-      return this.#flushing = this.#sink.flushAside().finally(() => this.#flushing = undefined);
+    try {
+      super.close();
+    } finally {
+      this.#flushes.close();
     }
-    return this.#following ??= this.#flushing.catch(() => {}).then(() => {
-      this.#following = undefined;
-      return this.#flushed();
-    });
+    this.#tell();
+  }
+
+  /** Whether what was appended is to be flushed now; if not, it is within a second. */
+  #isDue(): boolean {
+    if (this.#policy === "always") return true;
+    if (this.#timer === undefined || performance.now() < this.#due) {
+      this.#flushSoon();
+      return false;
+    }
+    // The flush that was to come did not, for nothing but this program has had a turn.
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return true;
+  }
+
+  /** Waits for the flush of what was appended; `sent` records of a batch. */
+  async #flushed(failures: number, options: WaitOptions | undefined, sent?: number): Promise<void> {
+    try {
+      await this.#flushes.wait(failures, options);
+    } catch (error) {
+      throw this.#appended(error, sent);
+    }
+  }
+
+  #flushSync(): void {
+    const { flusher } = this.#sink;
+    if (!flusher.flush()) throw this.#appended(flusher.error());
   }
 
   #flushSoon(): void {
     if (this.#policy === "never" || this.#timer !== undefined || this.closed) return;
+    this.#due = performance.now() + INTERVAL;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#flushed().catch((error) => this.#failure = { error });
+      try {
+        this.#flushes.begin();
+      } catch {
+        this.#flushSoon();
+      }
     }, INTERVAL);
     Deno.unrefTimer(this.#timer as unknown as number);
   }
 
-  #throwFailure(): void {
-    if (this.#failure === undefined) return;
-    const { error } = this.#failure;
-    this.#failure = undefined;
-    throw error;
+  /** Tells of a flush that nobody awaited; where each is awaited, those are told. */
+  #tell(): void {
+    const { flusher } = this.#sink;
+    if (flusher.failures === this.#told || this.#policy === "always") return;
+    this.#told = flusher.failures;
+    throw flusher.error();
+  }
+
+  /** Makes an error one of records that were appended; `sent` of a batch. */
+  #appended(error: unknown, sent?: number): unknown {
+    this.#told = this.#sink.flusher.failures;
+    if (typeof error !== "object" || error === null || !Object.isExtensible(error)) return error;
+    return Object.assign(error, { partial: true }, sent === undefined ? undefined : { sent });
+  }
+}
+
+/** When the time of a call is over; `undefined`: never. */
+function deadlineOf(options: WaitOptions | undefined): number | undefined {
+  return options?.timeout === undefined ? undefined : performance.now() + options.timeout;
+}
+
+/** What is left for the second half of a call. */
+function rest(options: WaitOptions | undefined, deadline: number | undefined): WaitOptions | undefined {
+  if (deadline === undefined) return options;
+  return { ...options, timeout: Math.max(0, deadline - performance.now()) };
+}
+
+/** Counts what is drawn. */
+function* counted(messages: Iterable<Uint8Array>, drawn: { count: number }): Iterable<Uint8Array> {
+  for (const message of messages) {
+    drawn.count++;
+    yield message;
   }
 }

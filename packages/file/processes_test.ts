@@ -1,6 +1,7 @@
 /** Many processes at once, and processes that are killed at any moment. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { TimeoutError } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { TestProcess } from "../core/testdata/process.ts";
@@ -85,7 +86,8 @@ Deno.test("file log: kill -9 of writers at random: nothing acknowledged is lost,
     const kills = Math.max(6, scaled(100));
     const acknowledged = new Map<number, number>();
     let lanes = 0;
-    let over = false;
+    /** The last of all records, once nobody appends any more. */
+    let end = Infinity;
     const lane = async () => {
       while (lanes < kills) {
         const mine = ++lanes;
@@ -102,7 +104,7 @@ Deno.test("file log: kill -9 of writers at random: nothing acknowledged is lost,
     // One that reads all the time sees neither a gap nor an error.
     const reading = (async () => {
       using reader = log.reader();
-      for (let sequence = 1; !over || sequence <= log.stat().last; sequence++) {
+      for (let sequence = 1; sequence <= end; sequence++) {
         const record = await reader.receiveRecord({ timeout: 100 }).catch((error) => {
           if (error.name !== "TimeoutError") throw error;
         });
@@ -110,7 +112,7 @@ Deno.test("file log: kill -9 of writers at random: nothing acknowledged is lost,
         else assertEquals(record.sequence, sequence);
       }
     })();
-    await Promise.all([lane(), lane(), lane()]).finally(() => over = true);
+    await Promise.all([lane(), lane(), lane()]).finally(() => end = log.stat().last);
     await reading;
     const found = lanesOf(log);
     for (const [mine, number] of acknowledged) {
@@ -172,6 +174,39 @@ Deno.test("file log: a writer that is killed before each of its calls keeps nobo
   for (const outcome of lanes) if (outcome.status === "rejected") throw outcome.reason;
   assert(next > 20);
 });
+
+/** Has the lock of those who append, and is killed a while after it has said so. */
+const holder = (path: string) => `
+import { FileLock } from ${MOD};
+const lock = FileLock.open(${JSON.stringify(path)} + "/lock", { offset: 0, length: 1 });
+lock.lockSync();
+console.log("locked");
+setTimeout(() => Deno.kill(Deno.pid, "SIGKILL"), 300);
+`;
+
+Deno.test("file log: who waits to append, blocking or not, goes on when the one that has the lock is killed", () =>
+  withLog(async (log) => {
+    using writer = log.writer();
+    for (
+      const append of [
+        () => writer.sendSync(new Uint8Array(1)),
+        () => writer.send(new Uint8Array(1), CEILING),
+      ]
+    ) {
+      await using process = new TestProcess(holder(log.path));
+      assertEquals(await process.line(), "locked");
+      assertEquals(writer.trySend(new Uint8Array(2)), false);
+      assertThrows(() => writer.sendSync(new Uint8Array(3), { timeout: 10 }), TimeoutError);
+      await append();
+      assertEquals((await process.status).signal, "SIGKILL");
+    }
+    using reader = log.reader();
+    assertEquals([reader.tryReceive()?.length, reader.tryReceive()?.length, reader.tryReceive()], [
+      1,
+      1,
+      undefined,
+    ]);
+  }, options));
 
 /** Reads all the time, and says what it got. */
 const reader = (path: string) => `

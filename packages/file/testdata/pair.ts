@@ -80,7 +80,7 @@ async function closeWhenEmpty(
 }
 
 /** {@linkcode openLog}, made to end. */
-export function openEnding(): ChannelPair {
-  const pair = openLog();
+export function openEnding(options?: LogCreateOptions): ChannelPair {
+  const pair = openLog(options);
   return ending(pair, () => pair.receiver.position > pair.sender.last);
 }
