@@ -1,6 +1,6 @@
 /** Messages of all who connect, as one receiver. */
 
-import { BrokenPipeError, type Bytes, type Receiver } from "@ipc/core";
+import { BrokenPipeError, type Bytes, LimitError, type Receiver } from "@ipc/core";
 import { hasReadiness, READY, type Source } from "@ipc/core/base";
 
 /** Where connections arrive: what this takes of a listener. */
@@ -15,33 +15,52 @@ interface Incoming extends Receiver<Bytes> {
   tryReceive(): Bytes | undefined;
 }
 
+/** So many are looked at before others get a turn: whoever connects all the time must not keep the process busy. */
+const MOST_AT_ONCE = 128;
+
+/** How connections are gathered. */
+export interface GatheringOptions {
+  /** Told what ended one connection, such as a message that is too long; unless given, a receive throws it. */
+  onLost?: ((error: unknown) => void) | undefined;
+  /** The most connections that stay open; fewer than the listener lets in. 1000 unless told. */
+  most?: number | undefined;
+}
+
 /**
  * Takes messages from all connections of a listener, in turns, and closes each at its end, or when it fails.
  *
  * It has no end itself: others may come. Nothing is read ahead: a connection is asked for a message when somebody
- * wants one.
+ * wants one. Where more come than may stay, or than there are descriptors for, the one that has been silent for
+ * longest makes room: those who connect and say nothing shut nobody out.
  */
 export class Gathering implements Source<Bytes> {
   readonly ended = false;
   readonly #listener: Arrivals;
+  readonly #onLost: (error: unknown) => void;
+  readonly #most: number;
+  /** All connections, the one that has been silent for longest first. */
+  readonly #heard = new Set<Incoming>();
   /** Connections that may have a message, the one that was served last at the end. */
   readonly #full = new Set<Incoming>();
   /** Connections that had none when they were asked. */
   readonly #empty = new Set<Incoming>();
-  /** Connections that are waited for: asking them meanwhile is an error. */
-  readonly #awaited = new Set<Incoming>();
   #accepting = false;
   #closed = false;
   /** The wait that is under way. */
   #wait: { readonly signal: AbortSignal; readonly wake: () => void } | undefined;
 
   /** Takes the listener over. */
-  constructor(listener: Arrivals) {
+  constructor(listener: Arrivals, options: GatheringOptions = {}) {
     this.#listener = listener;
+    this.#most = options.most ?? 1000;
+    this.#onLost = options.onLost ?? ((error) => {
+      throw error;
+    });
   }
 
   take(): Bytes | undefined {
-    this.#acceptAll();
+    const early = this.#acceptSome();
+    if (early !== undefined) return early;
     // Those that had none are asked after all others: most of the time nobody comes to them.
     for (const connections of [this.#full, [...this.#empty]]) {
       for (const connection of connections) {
@@ -76,16 +95,43 @@ export class Gathering implements Source<Bytes> {
   close(): void {
     this.#closed = true;
     this.#listener.close();
-    for (const connections of [this.#full, this.#empty, this.#awaited]) {
-      for (const connection of connections) connection.close();
-    }
+    for (const connection of this.#heard) connection.close();
   }
 
-  #acceptAll(): void {
-    if (this.#accepting) return;
-    for (let connection; (connection = this.#listener.tryAccept()) !== undefined;) {
-      this.#full.add(connection);
+  /** Accepts those who wait; gives the message of one that was to make room, if it has one after all. */
+  #acceptSome(): Bytes | undefined {
+    let crowded = false;
+    for (let left = MOST_AT_ONCE; left > 0 && !this.#accepting; left--) {
+      if (crowded || this.#heard.size > this.#most) {
+        const message = this.#makeRoom();
+        if (message !== undefined) return message;
+        crowded = false;
+        continue;
+      }
+      try {
+        const connection = this.#listener.tryAccept();
+        if (connection === undefined) return undefined;
+        this.#add(connection);
+      } catch (error) {
+        // There is no descriptor left.
+        crowded = error instanceof LimitError && this.#heard.size > 0;
+        if (!crowded) throw error;
+      }
     }
+    return undefined;
+  }
+
+  #add(connection: Incoming): void {
+    this.#heard.add(connection);
+    this.#full.add(connection);
+  }
+
+  /** Closes the connection that has been silent for longest, unless it has a message now. */
+  #makeRoom(): Bytes | undefined {
+    const [silent] = this.#heard;
+    const message = this.#takeFrom(silent!);
+    if (message === undefined) this.#remove(silent!);
+    return message;
   }
 
   #takeFrom(connection: Incoming): Bytes | undefined {
@@ -93,16 +139,24 @@ export class Gathering implements Source<Bytes> {
     this.#empty.delete(connection);
     try {
       const message = connection.tryReceive();
-      if (message !== undefined) this.#full.add(connection);
-      else if (connection.ended) connection.close();
+      if (message !== undefined) {
+        this.#heard.delete(connection);
+        this.#add(connection);
+      } else if (connection.ended) this.#remove(connection);
       else this.#empty.add(connection);
       return message;
     } catch (error) {
-      connection.close();
+      this.#remove(connection);
       // That one has gone without a word is nothing to the others; that a message is lost is told.
-      if (error instanceof BrokenPipeError) return undefined;
-      throw error;
+      if (!(error instanceof BrokenPipeError)) this.#onLost(error);
+      return undefined;
     }
+  }
+
+  #remove(connection: Incoming): void {
+    this.#heard.delete(connection);
+    this.#empty.delete(connection);
+    connection.close();
   }
 
   async #awaitConnection({ signal }: { signal: AbortSignal }): Promise<void> {
@@ -115,7 +169,7 @@ export class Gathering implements Source<Bytes> {
     }
     this.#accepting = false;
     if (this.#closed) return connection?.close();
-    if (connection !== undefined) this.#full.add(connection);
+    if (connection !== undefined) this.#add(connection);
     const wait = this.#wait;
     if (connection === undefined && signal.aborted) {
       if (wait !== undefined) this.#awaitConnection(wait);
@@ -123,15 +177,13 @@ export class Gathering implements Source<Bytes> {
   }
 
   async #await(connection: Incoming, { signal }: { signal: AbortSignal }): Promise<void> {
-    this.#awaited.add(connection);
     let givenUp = false;
     try {
       if (hasReadiness(connection)) await connection[READY]({ signal });
     } catch {
       givenUp = signal.aborted;
     }
-    this.#awaited.delete(connection);
-    if (this.#closed) return;
+    if (this.#closed || !this.#heard.has(connection)) return;
     const wait = this.#wait;
     if (givenUp && wait !== undefined) this.#await(connection, wait);
     else {

@@ -27,12 +27,12 @@ export async function connect(
 export async function listen(
   { target, params }: Address,
   direction: Direction,
-  { maxMessageSize, timeout, signal, onListen }: ListenOptions,
+  { maxMessageSize, timeout, signal, onListen, onLost }: ListenOptions,
 ): Promise<Sender | Receiver | Channel> {
   const framing = params.framing as FramingName | undefined;
   const listener = await listenTcp(target, { framing, maxMessageSize, timeout, signal });
   onListen?.(listener.address);
-  if (direction === "receive") return new BaseReceiver(new Gathering(listener));
+  if (direction === "receive") return new BaseReceiver(new Gathering(listener, { onLost }));
   return await firstOf(listener, { timeout, signal });
 }
 

@@ -30,13 +30,13 @@ export async function connect(
 export async function listen(
   address: Address,
   direction: Direction,
-  { maxMessageSize, timeout, signal, onListen }: ListenOptions,
+  { maxMessageSize, timeout, signal, onListen, onLost }: ListenOptions,
 ): Promise<Sender | Receiver | Channel> {
   const { own, ca } = readPem(address, "listen at");
   const framing = address.params.framing as FramingName | undefined;
   const trust = ca === undefined ? {} : { clientCaCerts: [ca] };
   const listener = await listenTls(address.target, { framing, maxMessageSize, ...own!, ...trust });
   onListen?.(listener.address);
-  if (direction === "receive") return new BaseReceiver(new Gathering(listener));
+  if (direction === "receive") return new BaseReceiver(new Gathering(listener, { onLost }));
   return await firstOf(listener, { timeout, signal });
 }

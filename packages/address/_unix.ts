@@ -41,7 +41,7 @@ export function connect(
 export async function listen(
   address: Address,
   direction: Direction,
-  { mode, maxMessageSize, timeout, signal }: ListenOptions,
+  { mode, maxMessageSize, timeout, signal, onLost }: ListenOptions,
 ): Promise<Sender | Receiver | Channel> {
   const listener = await listenUnix(addressOf(address), {
     ...framingOf(address, maxMessageSize),
@@ -49,7 +49,7 @@ export async function listen(
     signal,
     authorize: whoMay(address),
   }) as Listener<UnixStream | UnixSeqpacket>;
-  if (direction === "receive") return new BaseReceiver(new Gathering(listener));
+  if (direction === "receive") return new BaseReceiver(new Gathering(listener, { onLost }));
   return await firstOf(listener, { timeout, signal });
 }
 

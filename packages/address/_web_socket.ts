@@ -32,7 +32,7 @@ export async function connect(
 export async function listen(
   address: Address,
   direction: Direction,
-  { maxMessageSize, timeout, signal, onListen }: ListenOptions,
+  { maxMessageSize, timeout, signal, onListen, onLost }: ListenOptions,
 ): Promise<Sender | Receiver | Channel> {
   if (address.params.ca !== undefined) {
     throw new AddressError(
@@ -51,7 +51,7 @@ export async function listen(
     signal,
   });
   onListen?.(listener.address);
-  if (direction === "receive") return new BaseReceiver(new Gathering(listener));
+  if (direction === "receive") return new BaseReceiver(new Gathering(listener, { onLost }));
   try {
     const channel = (await listener.accept({ timeout, signal }))!;
     // The server carries the connection on; nobody else gets through meanwhile.

@@ -14,6 +14,11 @@ export interface ListenOptions extends Omit<ConnectOptions, "keepOpen"> {
    * is one that is free, and this tells which.
    */
   onListen?: ((address: string) => void) | undefined;
+  /**
+   * Called with what ended one of many connections, such as a message that is too long: the others go on, and so does
+   * the receive. Unless given, one receive throws it.
+   */
+  onLost?: ((error: unknown) => void) | undefined;
 }
 
 /**
@@ -28,7 +33,8 @@ export function listen(
 ): Promise<Sender>;
 /**
  * Opens the receiving end of an address, creates what is missing, and stays while senders come and go. At a socket
- * it has the messages of all who connect; one that is killed inside a message makes one receive throw.
+ * it has the messages of all who connect; one that is killed inside a message makes one receive throw, unless `onLost`
+ * is told instead. Where more than 1000 connect, the one that has been silent for longest is closed.
  *
  * @example
  * ```ts

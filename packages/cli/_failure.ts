@@ -2,7 +2,7 @@
 
 import { AddressError } from "@ipc/address/parse";
 import { IpcError, TimeoutError } from "@ipc/core";
-import { Interrupted, type Io, OutputClosed, print } from "./io.ts";
+import { Interrupted, type Io, type Output, OutputClosed, print } from "./io.ts";
 import { style } from "./_style.ts";
 
 /** The exit statuses. */
@@ -53,14 +53,19 @@ export async function report(io: Io, verb: string | undefined, failure: unknown)
   if (io.signal.aborted && reason instanceof Interrupted) return reason.status;
   if (error instanceof OutputClosed) return STATUS.done;
 
-  const { red, dim } = style(io.stderr);
   const where = [verb, address].filter((part) => part !== undefined).join(" ").replace(/:$/, "");
-  await print(io.stderr, `${red("ipc:")} ${where}${where === "" ? "" : ": "}${reasonOf(error)}\n`);
-  const help = hint ?? (error instanceof IpcError ? error.hint : undefined);
-  if (help !== undefined) await print(io.stderr, dim(`     ${help}`) + "\n");
+  await tell(io.stderr, where, error, hint);
   if (error instanceof UsageError || error instanceof AddressError) return STATUS.usage;
   if (error instanceof Failed) return error.status;
   return error instanceof TimeoutError ? STATUS.timedOut : STATUS.failed;
+}
+
+/** Tells what failed, and why. */
+export async function tell(stderr: Output, where: string, error: unknown, hint?: string): Promise<void> {
+  const { red, dim } = style(stderr);
+  await print(stderr, `${red("ipc:")} ${where}${where === "" ? "" : ": "}${reasonOf(error)}\n`);
+  const help = hint ?? (error instanceof IpcError ? error.hint : undefined);
+  if (help !== undefined) await print(stderr, dim(`     ${help}`) + "\n");
 }
 
 /** Why it failed, without what the line says already. */

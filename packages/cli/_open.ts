@@ -3,7 +3,7 @@
 import { type Address, connect, listen, schemes } from "@ipc/address";
 import type { Receiver, Sender, WaitOptions } from "@ipc/core";
 import { advice } from "./_address.ts";
-import { about } from "./_failure.ts";
+import { about, tell } from "./_failure.ts";
 import { type Output, print } from "./io.ts";
 import { flag, type Option } from "./_options.ts";
 
@@ -12,7 +12,9 @@ export const listenOption: Option<boolean> = flag(
   "create what is missing (mode 0600), and remove it at the end",
 );
 /** `--follow`, the same for every verb that has it. */
-export const followOption: Option<boolean> = flag("go on when the last sender leaves, until a signal");
+export const followOption: Option<boolean> = flag(
+  "go on when senders leave or messages are lost, until a signal",
+);
 
 const OR_LISTEN = "or here with --listen";
 
@@ -22,7 +24,7 @@ export interface OpenOptions extends WaitOptions {
   listen: boolean;
   /** Stays open when the last sender leaves. */
   follow?: boolean;
-  /** Where to say at which port it listens, if that is one that was free. */
+  /** Where to say at which port it listens, if that is one that was free, and what is wrong with one of many. */
   stderr: Output;
 }
 
@@ -59,7 +61,12 @@ export function openReceiver(address: Address, options: OpenOptions): Promise<Re
     address.text,
     () => {
       return create
-        ? listen(address, { ...common, removeOnClose: true, onListen: announce(address, stderr) })
+        ? listen(address, {
+          ...common,
+          removeOnClose: true,
+          onListen: announce(address, stderr),
+          onLost: (error) => void tell(stderr, `${address.text}: a connection was ended`, error),
+        })
         : connect(address, { ...common, keepOpen: follow });
     },
     advice(address, OR_LISTEN),

@@ -1,6 +1,6 @@
 /** A listening descriptor whose connections are counted. */
 
-import { ERRNO } from "@ipc/core";
+import { ERRNO, LimitError } from "@ipc/core";
 import { abi, Descriptor, errno, failure, waitFor } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { libc } from "./_libc.ts";
@@ -43,6 +43,9 @@ const PASSING: ReadonlySet<number> = new Set([
 /** How many connections of one listener may be open at a time unless told. */
 export const DEFAULT_MAX_CONNECTIONS = 1024;
 
+/** Milliseconds until there may be descriptors again. */
+const PAUSE = 100;
+
 /** So many are refused before others get a turn: whoever connects all the time must not keep the process busy. */
 const MOST_REFUSED = 64;
 
@@ -53,6 +56,8 @@ export class AcceptSource<C> implements ListenerSource<C> {
   readonly #most: number;
   #open = 0;
   #refused = 0;
+  /** What was thrown last that one connection is the reason of. */
+  #costOne: unknown;
   /** Who waits while as many connections are open as may be. */
   #wake: (() => void) | undefined;
 
@@ -98,7 +103,8 @@ export class AcceptSource<C> implements ListenerSource<C> {
         admitted = this.#init.admit(fd, () => this.#closed());
       } catch (error) {
         this.#open--;
-        throw error;
+        this.#refused++;
+        throw this.#costOne = error;
       }
       if (admitted !== REFUSED) return admitted;
       this.#open--;
@@ -110,6 +116,11 @@ export class AcceptSource<C> implements ListenerSource<C> {
   /** Whether somebody waits to be accepted, authorised or not. */
   ready(): boolean {
     return this.#open < this.#most && this.#descriptor.poll(abi.POLLIN, 0) !== 0;
+  }
+
+  retryAfter(error: unknown): number | undefined {
+    if (error instanceof LimitError) return PAUSE;
+    return error === this.#costOne ? 0 : undefined;
   }
 
   park(wake: () => void): () => void {
@@ -128,9 +139,11 @@ export class AcceptSource<C> implements ListenerSource<C> {
   }
 
   block(timeout: number | undefined): void {
-    // While this thread is blocked no connection can close, so that there is no use in waiting for one.
-    if (this.#open >= this.#most) Atomics.wait(NEVER, 0, 0, Math.min(timeout ?? Infinity, 10));
-    else this.#descriptor.poll(abi.POLLIN, timeout);
+    if (this.#open < this.#most) return void this.#descriptor.poll(abi.POLLIN, timeout);
+    throw new LimitError(
+      `Cannot accept: ${this.#open} connections are open, and none can close while this thread is blocked`,
+      { target: this.address, hint: "await accept, or raise maxConnections" },
+    );
   }
 
   close(): void {
@@ -154,5 +167,3 @@ export class AcceptSource<C> implements ListenerSource<C> {
     }
   }
 }
-
-const NEVER = new Int32Array(new SharedArrayBuffer(4));

@@ -8,7 +8,10 @@ export interface BackoffOptions {
   maxDelay?: number | undefined;
   /** The part of each time that is left to chance, 0 to 1, so that many clients do not come at once; 0.5 unless told. */
   jitter?: number | undefined;
-  /** Attempts in a row that may fail before it is given up; any number unless told. */
+  /**
+   * Attempts in a row that may fail before it is given up; any number unless told. One whose connection is lost within a
+   * second counts, unless the connection before it was a longer one.
+   */
   attempts?: number | undefined;
   /** Where chance comes from: a number from 0 to below 1 each time. `Math.random` unless told. */
   random?: (() => number) | undefined;
@@ -53,12 +56,8 @@ export class Backoff {
   /** An attempt has failed; the milliseconds to wait before the next, `undefined`: there is none. */
   fail(): number | undefined {
     this.#failed++;
-    return this.#failed >= this.#attempts ? undefined : this.time(this.#failed);
-  }
-
-  /** Milliseconds to wait after so many failures in a row. */
-  time(failures: number): number {
-    const time = Math.min(this.#maxDelay, this.#delay * 2 ** (failures - 1));
+    if (this.#failed >= this.#attempts) return undefined;
+    const time = Math.min(this.#maxDelay, this.#delay * 2 ** (this.#failed - 1));
     return time * (1 - this.#jitter * this.#random());
   }
 }

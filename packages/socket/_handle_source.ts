@@ -70,6 +70,11 @@ export class HandleSource implements Source<Bytes> {
     return this.#kept !== undefined || this.ended;
   }
 
+  /** The message that is next, which it stays with what came with it; `undefined`: there is none now. */
+  peek(): Bytes | undefined {
+    return this.ready() ? this.#kept?.message?.data : undefined;
+  }
+
   park(wake: () => void): () => void {
     return this.#source.park(wake);
   }

@@ -1,18 +1,11 @@
 /** Internet addresses: as people write them, and as `struct sockaddr`. */
 
-import {
-  type Bytes,
-  ERRNO,
-  IpcError,
-  LimitError,
-  NotFoundError,
-  TimeoutError,
-  type WaitOptions,
-} from "@ipc/core";
+import { type Bytes, ERRNO, IpcError, LimitError, NotFoundError, type WaitOptions } from "@ipc/core";
 import { cString, errno, failure } from "@ipc/core/sys";
 import { addrinfo, gai, net } from "./_net_abi.ts";
 import { libc } from "./_libc.ts";
 import { inet } from "./_net_libc.ts";
+import { checkTimeout, within } from "./_within.ts";
 
 /** One end of an internet connection, or where a datagram comes from. */
 export interface InetAddress {
@@ -31,8 +24,8 @@ export function formatAddress({ host, port }: InetAddress): string {
 }
 
 /**
- * Reads `host:port`, `[2001:db8::1]:port` or `:port`, which is every address of this machine to listen on. The scheme
- * may stand before it.
+ * Reads `host:port`, `[2001:db8::1]:port` or `:port`, which is every address of this machine to listen on, for
+ * UDP every one of IPv4. The scheme may stand before it.
  *
  * @throws {TypeError} if it is none of these.
  * @throws {RangeError} if the port is out of range.
@@ -112,10 +105,17 @@ export interface ResolveOptions extends WaitOptions {
  * The call on a thread of the pool goes on to its end when this one is given up.
  */
 export async function resolve(address: InetAddress, options: ResolveOptions): Promise<Bytes[]> {
-  const now = resolveNumber(address, options);
-  if (now !== undefined) return now;
-  options.signal?.throwIfAborted();
-  return await within(resolveName(address, options), address, options);
+  const { timeout, signal } = options;
+  checkTimeout(timeout);
+  signal?.throwIfAborted();
+  const { host } = address;
+  return resolveNumber(address, options) ??
+    await within(() => resolveName(address, options), {
+      timeout,
+      signal,
+      action: `find host "${host}"`,
+      target: host,
+    });
 }
 
 /** The addresses of a number; `undefined`: it is a name. */
@@ -169,30 +169,20 @@ function unresolved(host: string, status: number): IpcError {
     return new NotFoundError(`${what}: no such host`, { ...options, code: "EAI_NONAME" });
   }
   if (status === gai.EAI_MEMORY) return new LimitError(`${what}: out of memory`, options);
-  if (status === gai.EAI_AGAIN) {
-    const hint = "try again later; /etc/resolv.conf names the servers that are asked";
-    return new IpcError(`${what}: no name server answered`, { ...options, code: "EAI_AGAIN", hint });
-  }
+  if (status === gai.EAI_AGAIN) return unanswered(what, options);
   return new IpcError(`${what}: getaddrinfo failed with ${status}`, { ...options, code: "EAI_FAIL" });
 }
 
-/** The same promise, given up when its time is over or the signal aborts. */
-function within<T>(promise: Promise<T>, address: InetAddress, { timeout, signal }: WaitOptions): Promise<T> {
-  if (timeout === undefined && signal === undefined) return promise;
-  const { promise: result, resolve, reject } = Promise.withResolvers<T>();
-  const abort = () => reject(signal!.reason);
-  const error = () => {
-    return new TimeoutError(`Cannot find host "${address.host}": no answer within ${timeout} ms`);
-  };
-  const timer = timeout === undefined
-    ? undefined
-    : setTimeout(() => reject(error()), Math.min(timeout, 2 ** 31 - 1));
-  signal?.addEventListener("abort", abort, { once: true });
-  promise.then(resolve, reject);
-  return result.finally(() => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
-  });
+/** The error of a name that the runtime could not resolve, which tells that only in words; `undefined`: another one. */
+export function lookupFailure(what: string, message: string, target: string): IpcError | undefined {
+  if (!/failed to lookup|dns error/.test(message)) return undefined;
+  if (message.includes("Temporary failure")) return unanswered(what, { target });
+  return new NotFoundError(`${what}: no such host`, { code: "EAI_NONAME", target });
+}
+
+function unanswered(what: string, options: { syscall?: string; target: string }): IpcError {
+  const hint = "try again later; /etc/resolv.conf names the servers that are asked";
+  return new IpcError(`${what}: no name server answered`, { ...options, code: "EAI_AGAIN", hint });
 }
 
 /** Where a socket is bound, or what it is connected to; `undefined`: it is not. */

@@ -86,7 +86,9 @@ export class Link {
     if (this.#channel !== channel) return;
     this.#channel = undefined;
     this.#lost = reason ?? new BrokenPipeError("Cannot receive: the peer has ended the connection");
-    this.#brief = performance.now() - this.#since < BRIEF ? this.#brief + 1 : 0;
+    const lasted = performance.now() - this.#since >= BRIEF;
+    this.#brief = lasted ? 0 : this.#brief + 1;
+    if (lasted) this.#backoff.succeed();
     channel.close();
     if (this.#ending) this.#over = true;
     // The peer's good end answers this side's: it has read everything.
@@ -118,22 +120,27 @@ export class Link {
   async #try(): Promise<void> {
     this.#trying = true;
     // A peer that ends each connection at once is not to be asked without a pause.
-    if (this.#brief > 1 && this.#wanted) await this.#rest(this.#backoff.time(this.#brief - 1));
+    if (this.#brief > 1 && this.#wanted) await this.#failed(this.#lost);
     while (this.#wanted) {
       try {
         const channel = await this.#connect();
         if (this.#wanted) this.#up(channel);
         else channel.close();
       } catch (error) {
-        const time = this.#backoff.fail();
-        if (time === undefined) this.#failure ??= error;
-        else if (this.#wanted) await this.#rest(time);
+        await this.#failed(error);
       }
     }
     this.#trying = false;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const wake of waiting) wake();
+  }
+
+  /** An attempt was in vain: pauses before the next, or gives it up for good. */
+  async #failed(error: unknown): Promise<void> {
+    const time = this.#backoff.fail();
+    if (time === undefined) this.#failure ??= error;
+    else if (this.#wanted) await this.#rest(time);
   }
 
   async #connect(): Promise<Channel> {
@@ -179,7 +186,6 @@ export class Link {
   }
 
   #up(channel: Channel): void {
-    this.#backoff.succeed();
     this.#channel = channel;
     this.#since = performance.now();
     const lost = this.#lost;

@@ -31,6 +31,8 @@ export class NodeConn implements ByteConn {
   #closing = false;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
+  /** Settles when nothing is left of the connection. */
+  readonly gone: Promise<void>;
 
   /** Takes over a TLS socket and the TCP socket below it. */
   constructor(socket: TLSSocket, below: Socket) {
@@ -51,8 +53,11 @@ export class NodeConn implements ByteConn {
       this.#error = error;
       tell();
     });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gone = promise;
     socket.on("close", () => {
       this.#ended = true;
+      resolve();
       tell();
     });
   }

@@ -1,12 +1,13 @@
 /** A channel over one socket that keeps the boundaries of messages. */
 
 import { type Bytes, ClosedError, type SyncOptions, type WaitOptions } from "@ipc/core";
-import { BaseSender, BaseSyncChannel } from "@ipc/core/base";
+import { BaseSyncChannel } from "@ipc/core/base";
 import { Descriptor, type OwnedFd } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { Attachment } from "./_attachment.ts";
 import type { Handle } from "./handle.ts";
 import { type Destination, type PacketOrigin, PacketSink, PacketSource, Parcel } from "./_packet_ends.ts";
+import { PacketLines, PacketSender } from "./_packet_lines.ts";
 import { type BufferOptions, checkBuffers, getOption, setBuffers, setOption } from "./_socket_options.ts";
 
 const { SOL_SOCKET, SO_PASSCRED, SO_SNDBUF } = constants;
@@ -38,30 +39,12 @@ export interface PacketHooks<M> {
   describe: (data: Bytes, origin: PacketOrigin) => M;
 }
 
-/** A sender whose messages may go elsewhere. */
-class PacketSender extends BaseSender {
-  sendTo(
-    message: Uint8Array,
-    to: Destination | Parcel | undefined,
-    options?: WaitOptions,
-  ): Promise<void> {
-    return this.sendWith(message, options, to);
-  }
-
-  trySendTo(message: Uint8Array, to: Destination | undefined): boolean {
-    return this.trySendWith(message, to);
-  }
-
-  sendSyncTo(message: Uint8Array, to: Destination | undefined, options?: SyncOptions): void {
-    this.sendSyncWith(message, options, to);
-  }
-}
-
 /** A channel over a socket that keeps the boundaries of messages; it owns the descriptor until it is closed. */
 export abstract class PacketChannel<M extends { data: Bytes }> extends BaseSyncChannel {
   readonly #descriptor: Descriptor;
   readonly #source: PacketSource<M>;
   readonly #sender: PacketSender;
+  readonly #lines: PacketLines;
 
   /** Takes the socket over, and closes it if that fails. */
   constructor(fd: number, options: PacketOptions, hooks: PacketHooks<M>) {
@@ -69,6 +52,7 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseSyncC
     const descriptor = new Descriptor(fd, { target });
     let source: PacketSource<M>;
     let sender: PacketSender;
+    let lines: PacketLines;
     try {
       checkPacket(options);
       setBuffers(fd, options);
@@ -83,7 +67,9 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseSyncC
         onClose,
         maxMessageSize: options.maxMessageSize,
       });
-      sender = new PacketSender(new PacketSink(descriptor, { connected, maxMessageSize }), options);
+      const newSink = () => new PacketSink(descriptor, { connected, maxMessageSize });
+      sender = new PacketSender(newSink(), options);
+      lines = new PacketLines(newSink, options.maxQueuedBytes);
     } catch (error) {
       descriptor.close();
       throw error;
@@ -92,11 +78,36 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseSyncC
     this.#descriptor = descriptor;
     this.#source = source;
     this.#sender = sender;
+    this.#lines = lines;
   }
 
   /** The descriptor's number, for passing on; it stays owned here. */
   get fd(): number {
     return this.#descriptor.fd;
+  }
+
+  /** Waits until the kernel has what was sent, and sends no more; a connected peer is told (SHUT_WR). */
+  override async end(): Promise<void> {
+    await Promise.all([this.#lines.end(), super.end()]);
+  }
+
+  /** Closes at once: pending receives give `undefined`, pending sends reject. Calling it again does nothing. */
+  override close(): void {
+    if (this.closed) return;
+    try {
+      this.#lines.close();
+    } finally {
+      super.close();
+    }
+  }
+
+  /** Waits until the kernel has what was sent, and closes. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (!this.closed) await this.#lines.end();
+    } finally {
+      await super[Symbol.asyncDispose]();
+    }
   }
 
   /** Takes a message with what is told of it, without waiting; `undefined`: there is none. */
@@ -122,7 +133,7 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseSyncC
 
   /** Sends to an address, or to the peer. */
   protected sendTo(message: Uint8Array, to: Destination | undefined, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendTo(message, to, options);
+    return this.#line(to).sendTo(message, to, options);
   }
 
   /** {@linkcode PacketChannel.sendTo} with handles. */
@@ -133,7 +144,7 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseSyncC
     to?: Destination,
   ): Promise<void> {
     try {
-      return this.#sender.sendTo(message, new Parcel(new Attachment(handles), to), options);
+      return this.#line(to).sendTo(message, new Parcel(new Attachment(handles), to), options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -141,12 +152,16 @@ export abstract class PacketChannel<M extends { data: Bytes }> extends BaseSyncC
 
   /** {@linkcode PacketChannel.sendTo} without waiting. */
   protected trySendTo(message: Uint8Array, to: Destination | undefined): boolean {
-    return this.#sender.trySendTo(message, to);
+    return this.#line(to).trySendTo(message, to);
   }
 
   /** {@linkcode PacketChannel.sendTo}, blocking this thread. */
   protected sendSyncTo(message: Uint8Array, to: Destination | undefined, options?: SyncOptions): void {
-    this.#sender.sendSyncTo(message, to, options);
+    this.#line(to).sendSyncTo(message, to, options);
+  }
+
+  #line(to: Destination | undefined): PacketSender {
+    return to === undefined ? this.#sender : this.#lines.of(to);
   }
 
   /** Throws if the channel is closed: the number of its descriptor may be somebody else's by now. */

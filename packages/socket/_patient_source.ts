@@ -1,4 +1,4 @@
-/** A source that does not wait for ever inside a message. */
+/** A source that does not wait for ever for a peer that says nothing, or stops inside a message. */
 
 import { type Bytes, TimeoutError } from "@ipc/core";
 import type { Source } from "@ipc/core/base";
@@ -9,29 +9,53 @@ interface Buffering extends Source<Bytes> {
   takeMany(max: number | undefined): Bytes[] | undefined;
 }
 
+/** How long a peer is waited for, in milliseconds. */
+export interface Patience {
+  /** From the first byte of a message to its last; for ever unless told. */
+  idleTimeout?: number | undefined;
+  /** From one message, or the beginning, to the first byte of the next; for ever unless told. */
+  silenceTimeout?: number | undefined;
+}
+
+/** Bounds how long a peer is waited for, where a bound is told. */
+export function patient(source: Buffering, patience: Patience): Source<Bytes> {
+  const { idleTimeout, silenceTimeout } = patience;
+  const forEver = idleTimeout === undefined && silenceTimeout === undefined;
+  return forEver ? source : new PatientSource(source, patience);
+}
+
+/** The longest time that a timer of the runtime takes. */
+const LONGEST = 0x7fff_ffff;
+
 /**
- * A {@linkcode Source} that gives up a peer which begins a message and does not end it.
+ * A {@linkcode Source} that gives a peer up which begins a message and does not end it, whatever dribbles in, or which
+ * does not begin one.
  *
- * The time counts from the first byte of the message, whatever dribbles in behind it, and only while somebody
- * waits for the message. Once it is over nothing more is read.
+ * Only the time counts in which somebody waits for the message: what we did not read the peer could not send. Once the
+ * time is over nothing more is read.
  */
-export class PatientSource implements Source<Bytes> {
+class PatientSource implements Source<Bytes> {
   readonly #source: Buffering;
-  readonly #limit: number;
-  /** When the message that has begun must be there. */
-  #deadline: number | undefined;
+  readonly #inMessage: number;
+  readonly #between: number;
+  /** Whether a message has begun. */
+  #began = false;
+  /** Milliseconds that the peer still has. */
+  #left: number;
   #gaveUp = false;
   /** Blocks this thread, where the source can. */
   readonly block?: (timeout: number | undefined) => void;
 
-  /** Gives each message `limit` milliseconds from its first byte to its last. */
-  constructor(source: Buffering, limit: number) {
+  constructor(source: Buffering, { idleTimeout = Infinity, silenceTimeout = Infinity }: Patience) {
     this.#source = source;
-    this.#limit = limit;
+    this.#inMessage = idleTimeout;
+    this.#left = this.#between = silenceTimeout;
     if (source.block !== undefined) {
       this.block = (timeout) => {
-        const left = Math.max(0, (this.#deadline ?? Infinity) - performance.now());
-        source.block!(left === Infinity ? timeout : Math.min(left, timeout ?? Infinity));
+        if (this.#left === Infinity) return source.block!(timeout);
+        const start = performance.now();
+        source.block!(Math.min(Math.max(0, this.#left), timeout ?? Infinity));
+        this.#left -= performance.now() - start;
       };
     }
   }
@@ -51,18 +75,24 @@ export class PatientSource implements Source<Bytes> {
   }
 
   park(wake: () => void): () => void {
-    if (this.#deadline === undefined) return this.#source.park(wake);
-    const giveUp = this.#source.park(() => {
+    if (this.#left === Infinity) return this.#source.park(wake);
+    const start = performance.now();
+    const stop = () => {
       clearTimeout(timer);
+      this.#left -= performance.now() - start;
+    };
+    const giveUp = this.#source.park(() => {
+      stop();
       wake();
     });
     const timer = setTimeout(() => {
       giveUp();
+      stop();
       wake();
-    }, Math.max(0, this.#deadline - performance.now()));
+    }, Math.min(Math.max(0, this.#left), LONGEST));
     return () => {
-      clearTimeout(timer);
       giveUp();
+      stop();
     };
   }
 
@@ -71,12 +101,16 @@ export class PatientSource implements Source<Bytes> {
   }
 
   #watch<T>(taken: T | undefined): T | undefined {
-    if (taken !== undefined || this.#source.buffered === 0) this.#deadline = undefined;
-    else if (this.#deadline === undefined) this.#deadline = performance.now() + this.#limit;
-    else if (performance.now() >= this.#deadline) {
+    const began = taken === undefined && this.#source.buffered > 0;
+    if (taken !== undefined || began !== this.#began) {
+      this.#began = began;
+      this.#left = began ? this.#inMessage : this.#between;
+    } else if (this.#left <= 0 && !this.#source.ended) {
       this.#gaveUp = true;
       throw new TimeoutError(
-        `Cannot receive: the peer began a message and did not end it within ${this.#limit} ms`,
+        began
+          ? `Cannot receive: the peer began a message and did not end it within ${this.#inMessage} ms`
+          : `Cannot receive: the peer said nothing for ${this.#between} ms`,
       );
     }
     return taken;

@@ -15,7 +15,7 @@ import { type ByteBudget, decoderOf } from "./_byte_budget.ts";
 import { Attachment } from "./_attachment.ts";
 import type { Handle } from "./handle.ts";
 import { libc } from "./_libc.ts";
-import { PatientSource } from "./_patient_source.ts";
+import { patient } from "./_patient_source.ts";
 import type { SocketDescriptor } from "./_socket_descriptor.ts";
 
 /** How messages travel over a stream socket. */
@@ -34,6 +34,11 @@ export interface StreamOptions {
    * before that throws a `TimeoutError` and the channel has ended; for ever unless told.
    */
   idleTimeout?: number | undefined;
+  /**
+   * Milliseconds that a peer may say nothing between two messages, or before the first, while a receive waits for it,
+   * before that throws a `TimeoutError` and the channel has ended; for ever unless told.
+   */
+  silenceTimeout?: number | undefined;
 }
 
 /** What a kind of stream socket adds to its {@linkcode StreamChannel}. */
@@ -120,7 +125,7 @@ export abstract class StreamChannel extends BaseSyncChannel {
 
   /** Takes the connected socket over, and closes it if that fails. */
   constructor(descriptor: SocketDescriptor, options: StreamOptions = {}, hooks: StreamHooks = {}) {
-    const { idleTimeout, maxQueuedBytes } = options;
+    const { maxQueuedBytes } = options;
     const { isEnd, reactor, onEnd, onClose, budget, wrap = (source) => source } = hooks;
     let bytes: ByteSource;
     let release = () => {};
@@ -135,8 +140,7 @@ export abstract class StreamChannel extends BaseSyncChannel {
       descriptor.close();
       throw error;
     }
-    const source = idleTimeout === undefined ? bytes : new PatientSource(bytes, idleTimeout);
-    super(wrap(source, () => bytes.buffered), sender);
+    super(wrap(patient(bytes, options), () => bytes.buffered), sender);
     this.#descriptor = descriptor;
     this.#source = bytes;
     this.#sender = sender;
@@ -154,11 +158,27 @@ export abstract class StreamChannel extends BaseSyncChannel {
     return this.#source.buffered;
   }
 
-  /** Bytes in the kernel that were not read yet (FIONREAD). */
+  /**
+   * Bytes in the kernel that were not read yet (FIONREAD).
+   *
+   * @throws {ClosedError} if the channel is closed.
+   */
   get available(): number {
+    this.checkOpen();
     const count = new Int32Array(1);
     check(libc.ioctl(this.fd, BigInt(abi.FIONREAD), count), "ioctl", "count the bytes in socket", this.fd);
     return count[0]!;
+  }
+
+  /**
+   * Looks at the next message and leaves it; `undefined`: there is none now that is whole. It has left the kernel, so
+   * that it stays behind where the socket is passed on.
+   *
+   * @throws {ClosedError} if the channel is closed.
+   * @throws {IpcError} with code `EBUSY` while an asynchronous receive is pending.
+   */
+  peek(): Bytes | undefined {
+    return this.peekNext()?.slice();
   }
 
   /** Sends a message with handles, in its turn. */
@@ -199,10 +219,12 @@ export function shutdownSending(fd: number): void {
 
 /** The framing that the options ask for; throws unless all of them can be used. */
 export function checkStream(
-  { framing, maxMessageSize, idleTimeout, maxQueuedBytes }: StreamOptions,
+  { framing, maxMessageSize, maxQueuedBytes, ...patience }: StreamOptions,
 ): Framing {
-  if (idleTimeout !== undefined && !(idleTimeout > 0)) {
-    throw new RangeError(`Cannot use ${idleTimeout} as idleTimeout: it is a number of milliseconds above 0`);
+  for (const name of ["idleTimeout", "silenceTimeout"] as const) {
+    const time = patience[name];
+    if (time === undefined || time > 0) continue;
+    throw new RangeError(`Cannot use ${time} as ${name}: it is a number of milliseconds above 0`);
   }
   if (maxQueuedBytes !== undefined && !(maxQueuedBytes >= 0)) {
     throw new RangeError(`Cannot queue up to ${maxQueuedBytes} bytes: maxQueuedBytes is a number from 0`);

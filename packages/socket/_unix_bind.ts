@@ -1,17 +1,10 @@
 /** Binding a socket to a path or an abstract name: with an exact mode, and over what a dead server left. */
 
-import {
-  AlreadyExistsError,
-  ERRNO,
-  errnoError,
-  IpcError,
-  NotFoundError,
-  TimeoutError,
-  UntrustedError,
-} from "@ipc/core";
+import { ERRNO, IpcError, NotFoundError, TimeoutError, UntrustedError } from "@ipc/core";
 import { abi, check, cString, errno, failure, type FileStatus, OwnedFd, stat } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { libc } from "./_libc.ts";
+import { inUse, lockOf, PathLock } from "./_path_lock.ts";
 import { encodeUnixAddress, isAbstract } from "./_unix_address.ts";
 import { sleep, unixSocket } from "./_unix_socket.ts";
 
@@ -27,7 +20,7 @@ const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 export interface UnixBindOptions {
   /** Who may connect by the permission bits of the path, exact whatever the umask; 0o600 unless told. */
   mode?: number | undefined;
-  /** Gives up to wait for others who take a dead server's path in the same directory. */
+  /** Gives up to wait for others who take the path of a dead server. */
   signal?: AbortSignal | undefined;
 }
 
@@ -42,8 +35,8 @@ export interface Binding {
 /**
  * Binds a socket to a path or an abstract name.
  *
- * A path whose server is dead is taken over: under a lock of its directory, so that of several who try one at most
- * does it, and only if no socket answers to it, be it one that does not listen yet.
+ * A path whose server is dead is taken over: under a lock, so that of several who try one at most does it, and only if
+ * no socket answers to it, be it one that does not listen yet.
  *
  * System calls: `fchmod`, `bind`, `open`, `fstat`, `chmod`; `flock`, `socket`, `connect` and `unlink` for a path that
  * exists.
@@ -59,7 +52,7 @@ export async function bindUnix(fd: number, path: string, options: UnixBindOption
   // The path gets the mode of its socket, less the umask: so it is never wider than asked for.
   check(libc.fchmod(fd, mode), "fchmod", "set the mode of socket", path);
   if (!tryBind(fd, address, path)) await takeOver(fd, address, path, signal);
-  const status = finishBinding(path, mode);
+  const status = finish(path, mode);
   return {
     release: () => release(path, status),
     leave: () => leave(address, path, status),
@@ -87,7 +80,7 @@ async function takeOver(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   checkDead(address, path);
-  using _lock = await lockDirectory(path, signal);
+  using _lock = await lockPath(path, signal);
   // Between the two looks somebody else may have taken it over.
   const dead = checkDead(address, path);
   if (dead !== undefined) removeIfSame(path, dead);
@@ -121,15 +114,15 @@ function probe(address: Uint8Array<ArrayBuffer>): number {
   return libc.connect(socket.fd, address, address.byteLength) === 0 ? 0 : errno();
 }
 
-/** Holds the directory of a path locked against others who take over or remove dead servers' paths there. */
-async function lockDirectory(path: string, signal: AbortSignal | undefined): Promise<OwnedFd> {
+/** Holds a path locked against others who take it over, or remove it as theirs. */
+async function lockPath(path: string, signal: AbortSignal | undefined): Promise<PathLock> {
   const deadline = performance.now() + PATIENCE;
   while (true) {
-    const lock = tryLockDirectory(path);
+    const lock = PathLock.tryTake(path);
     if (lock !== undefined) return lock;
     if (performance.now() > deadline) {
       throw new TimeoutError(
-        `Cannot bind socket "${path}": somebody held the lock of its directory for ${PATIENCE} ms`,
+        `Cannot bind socket "${path}": somebody held its lock "${lockOf(path)}" for ${PATIENCE} ms`,
         { target: path, hint: "remove the path by hand, if nobody listens there any more" },
       );
     }
@@ -137,34 +130,18 @@ async function lockDirectory(path: string, signal: AbortSignal | undefined): Pro
   }
 }
 
-/** The lock unless somebody else has it. */
-function tryLockDirectory(path: string): OwnedFd | undefined {
-  const directory = path.slice(0, path.lastIndexOf("/") + 1) || ".";
-  const fd = libc.open(cString(directory), abi.O_RDONLY | abi.O_DIRECTORY | abi.O_CLOEXEC, 0);
-  if (fd === -1) throw cannotLock(errno(), path);
-  const lock = new OwnedFd(fd);
-  try {
-    while (libc.flock(lock.fd, abi.LOCK_EX | abi.LOCK_NB) !== 0) {
-      const code = errno();
-      if (code === ERRNO.EINTR) continue;
-      if (code !== ERRNO.EAGAIN) throw cannotLock(code, path);
-      lock.close();
-      return undefined;
-    }
-    return lock;
-  } catch (error) {
-    lock.close();
-    throw error;
+/** The lock, if it can be had within some milliseconds. */
+function lockSoon(path: string): PathLock | undefined {
+  for (let tries = 0; tries < CLOSING_TRIES; tries++) {
+    const lock = PathLock.tryTake(path);
+    if (lock !== undefined) return lock;
+    Atomics.wait(NOTHING, 0, 0, PAUSE);
   }
-}
-
-function cannotLock(code: number, path: string): IpcError {
-  const cause = failure(code, "flock", "lock the directory of", path);
-  return inUse(path, "its directory cannot be locked to find out whether anybody still listens", cause);
+  return undefined;
 }
 
 /** Looks at what has a name, without following it; `undefined`: there is nothing. */
-function look(path: string): FileStatus | undefined {
+export function look(path: string): FileStatus | undefined {
   try {
     using handle = openName(path);
     return stat(handle.fd);
@@ -192,7 +169,17 @@ function removeIfSame(path: string, { ino, dev }: FileStatus): boolean {
   return libc.unlink(cString(path)) === 0;
 }
 
-/** Makes the mode exact; what is bound now. */
+/** Makes the mode exact; what is bound now. Where that fails nothing stays. */
+function finish(path: string, mode: number): FileStatus {
+  try {
+    return finishBinding(path, mode);
+  } catch (error) {
+    // It was bound a moment ago, and cannot be looked at: there may be no descriptor left for that.
+    if (!(error instanceof UntrustedError)) libc.unlink(cString(path));
+    throw error;
+  }
+}
+
 function finishBinding(path: string, mode: number): FileStatus {
   using handle = openName(path);
   const status = stat(handle.fd);
@@ -203,9 +190,7 @@ function finishBinding(path: string, mode: number): FileStatus {
   }
   // By a name that nobody can replace.
   if (status.mode !== mode && libc.chmod(cString(`/proc/self/fd/${handle.fd}`), mode) !== 0) {
-    const code = errno();
-    removeIfSame(path, status);
-    throw failure(code, "chmod", "set the mode of socket", path);
+    throw failure(errno(), "chmod", "set the mode of socket", path);
   }
   return status;
 }
@@ -228,16 +213,6 @@ function leave(address: Uint8Array<ArrayBuffer>, path: string, status: FileStatu
   }
 }
 
-/** The lock, if it can be had within some milliseconds. */
-function lockSoon(path: string): OwnedFd | undefined {
-  for (let tries = 0; tries < CLOSING_TRIES; tries++) {
-    const lock = tryLockDirectory(path);
-    if (lock !== undefined) return lock;
-    Atomics.wait(NOTHING, 0, 0, PAUSE);
-  }
-  return undefined;
-}
-
 /** What cannot be looked at stays: the next server takes it over. While the socket is open nobody else does. */
 function release(path: string, status: FileStatus): void {
   try {
@@ -245,15 +220,4 @@ function release(path: string, status: FileStatus): void {
   } catch (error) {
     if (!(error instanceof IpcError)) throw error;
   }
-}
-
-function inUse(path: string, reason: string, cause?: unknown): AlreadyExistsError {
-  const said = errnoError(ERRNO.EADDRINUSE, { syscall: "bind", action: `bind socket "${path}"` });
-  return new AlreadyExistsError(`Cannot bind socket "${path}": ${reason}`, {
-    code: "EADDRINUSE",
-    errno: said.errno,
-    syscall: "bind",
-    target: path,
-    cause: cause ?? said,
-  });
 }

@@ -1,7 +1,7 @@
 /** Unix sockets before they are channels: made, named, connected. */
 
 import { ERRNO, errnoError, TimeoutError, type WaitOptions } from "@ipc/core";
-import { check, errno, OwnedFd } from "@ipc/core/sys";
+import { check, errno, failure, OwnedFd } from "@ipc/core/sys";
 import { constants, sockaddrUn } from "./_abi.ts";
 import type { UnixAddress, UnixScheme } from "./address.ts";
 import { libc } from "./_libc.ts";
@@ -32,6 +32,18 @@ export function nameOf(fd: number): string | undefined {
   const length = new Uint32Array([bytes.byteLength]);
   check(libc.getsockname(fd, bytes, length), "getsockname", "read the address of socket", fd);
   return decodeUnixAddress(bytes, length[0]!);
+}
+
+/** What a socket is connected to, as errors call it; `undefined`: to nothing. */
+export function remoteOf(fd: number): string | undefined {
+  const bytes = new Uint8Array(sockaddrUn.size);
+  const length = new Uint32Array([bytes.byteLength]);
+  if (libc.getpeername(fd, bytes, length) === 0) {
+    return decodeUnixAddress(bytes, length[0]!) ?? "the other end";
+  }
+  const code = errno();
+  if (code === ERRNO.ENOTCONN) return undefined;
+  throw failure(code, "getpeername", "read the peer of socket", fd);
 }
 
 /**

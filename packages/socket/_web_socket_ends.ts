@@ -11,6 +11,8 @@ const LOOK = 2;
 const ANSWER = 5000;
 /** Close codes with which a peer ends in good order, by RFC 6455 section 7.4.1: done, going away, and none. */
 const GOOD = [1000, 1001, 1005];
+/** What a message takes besides its bytes. */
+const OVERHEAD = 256;
 /** What is told a peer that sent more than is taken here. */
 const TOO_MUCH = 3009;
 
@@ -29,6 +31,7 @@ export class WebSocketSource implements Source<Bytes> {
   readonly #socket: WebSocket;
   readonly #limits: WebSocketLimits;
   readonly #messages: Bytes[] = [];
+  /** What they take. */
   #buffered = 0;
   #over = false;
   #error: Error | undefined;
@@ -52,7 +55,7 @@ export class WebSocketSource implements Source<Bytes> {
   take(): Bytes | undefined {
     const message = this.#messages.shift();
     if (message !== undefined) {
-      this.#buffered -= message.byteLength;
+      this.#buffered -= message.byteLength + OVERHEAD;
       return message;
     }
     const error = this.#error;
@@ -94,13 +97,13 @@ export class WebSocketSource implements Source<Bytes> {
           `Cannot receive: the message has ${byteLength} bytes, the limit is ${maxMessageSize}`,
         ),
       );
-    } else if (this.#messages.length > 0 && this.#buffered + byteLength > maxBufferedBytes) {
+    } else if (this.#messages.length > 0 && this.#buffered + byteLength + OVERHEAD > maxBufferedBytes) {
       this.#refuse(
         new LimitError(`Cannot receive: ${this.#buffered} bytes wait already, and nobody receives them`),
       );
     } else {
       this.#messages.push(message);
-      this.#buffered += byteLength;
+      this.#buffered += byteLength + OVERHEAD;
       this.#tell();
     }
   }
@@ -186,8 +189,9 @@ function decode(message: Uint8Array): string {
 }
 
 function broken({ code, reason }: CloseEvent): BrokenPipeError {
-  const why = code === 1006
-    ? "the connection broke"
+  // The runtime tells 1006 or 0 where nobody has closed it: RFC 6455 has no such code on the way.
+  const why = code < 1000 || code === 1006
+    ? "the connection was lost"
     : `the peer closed with ${code}${reason && ` ${reason}`}`;
   return new BrokenPipeError(`Cannot receive: ${why}`, { code: "ECONNRESET" });
 }

@@ -18,7 +18,9 @@ let found: ReadonlyMap<string, OwnedFd[]> | undefined;
  * the same map. It is empty where LISTEN_PID is another process, as behind a wrapper that does not replace itself.
  *
  * A listening socket becomes a listener with {@linkcode adoptListener}, a datagram socket a `UnixDatagram` with its
- * constructor. Needs `--allow-env=LISTEN_PID,LISTEN_FDS,LISTEN_FDNAMES`. System call: `fcntl`.
+ * constructor. What was sent there before this process began, which may be what it was started for, tells its sender
+ * where the unit says `PassCredentials=yes`; otherwise it is received if `SocketMode` is 0600, and refused if others
+ * can write. Needs `--allow-env=LISTEN_PID,LISTEN_FDS,LISTEN_FDNAMES`. System call: `fcntl`.
  *
  * @throws {UntrustedError} if the variables make no sense, or a descriptor was not passed.
  *

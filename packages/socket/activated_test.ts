@@ -68,6 +68,32 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name: "the datagram that lets a service begin is received where the path says who may have sent it",
+  ignore: noPython,
+  fn: () =>
+    withPath(async (path) => {
+      await using service = new TestProcess(
+        `import { activated, UnixDatagram } from ${MOD};
+        for (const socket of activated().get("unknown")) {
+          using log = new UnixDatagram(socket.take());
+          const { data, peer } = log.tryReceiveMessage() ?? { data: [], peer: {} };
+          console.log(JSON.stringify([new TextDecoder().decode(new Uint8Array(data)), peer.pid, log.refused]));
+          const { peer: { pid } } = await log.receiveMessage();
+          console.log(pid);
+        }`,
+        { before: manager("-", `dgram-early-600:${path}`, `dgram-early-622:${path}-open`) },
+      );
+      // Later it is told who sends.
+      for (const [at, early] of [[path, ["early", 0, 0]], [`${path}-open`, ["", null, 1]]] as const) {
+        assertEquals(JSON.parse((await service.line())!), early);
+        using log = await connect({ type: "unix-dgram", path: at });
+        await log.send(bytes("later"));
+        assertEquals(await service.line(), String(Deno.pid));
+      }
+    }),
+});
+
 const REPORT = `import { activated } from ${MOD};
   try {
     console.log(JSON.stringify([...activated()].map(([name, fds]) => [name, fds.length])));

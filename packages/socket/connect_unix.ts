@@ -5,6 +5,7 @@ import type { UnixAddress } from "./address.ts";
 import { libc } from "./_libc.ts";
 import { checkPacket, type PacketOptions } from "./_packet_channel.ts";
 import { checkWait, connectSocket, SOCKET_TYPES, unixSocket } from "./_unix_socket.ts";
+import { setOption } from "./_socket_options.ts";
 import { isAbstract } from "./_unix_address.ts";
 import { type Authorize, checkPeer, sameUserOrRoot } from "./peer.ts";
 import { UnixDatagram } from "./unix_datagram.ts";
@@ -24,6 +25,12 @@ export interface UnixConnectOptions extends UnixStreamOptions, WaitOptions {
 /** The address as the kernel wants it that binds a socket to a name of the kernel's own choice: only a family. */
 const AUTOBIND = new Uint8Array(new Uint16Array([constants.AF_UNIX]).buffer);
 
+/** Lets a connected datagram socket get answers: from nobody else, now that it is connected, and each tells its sender. */
+function getName(fd: number): void {
+  setOption(fd, constants.SOL_SOCKET, constants.SO_PASSCRED, 1, "the passing of credentials");
+  libc.bind(fd, AUTOBIND, AUTOBIND.byteLength);
+}
+
 /** Connects to a listening unix socket, or to a bound datagram socket; `connect` for addresses as text. */
 export async function connectUnix(
   address: UnixAddress,
@@ -39,9 +46,9 @@ export async function connectUnix(
     );
   }
   using socket = unixSocket(SOCKET_TYPES[type], constants.SOCK_NONBLOCK);
-  if (type === "unix-dgram") libc.bind(socket.fd, AUTOBIND, AUTOBIND.byteLength);
   await connectSocket(socket.fd, address, options);
-  if (type !== "unix-dgram") {
+  if (type === "unix-dgram") getName(socket.fd);
+  else {
     const authorize = options.authorize ?? (isAbstract(path) ? sameUserOrRoot : undefined);
     if (authorize !== undefined) checkPeer(socket.fd, authorize, path);
   }

@@ -10,7 +10,7 @@ import { checkStream } from "./_stream_channel.ts";
 import { bindUnix, checkMode } from "./_unix_bind.ts";
 import { formatUnixAddress, isAbstract } from "./_unix_address.ts";
 import { SOCKET_TYPES, unixSocket } from "./_unix_socket.ts";
-import { type Authorize, peerOf, sameUserOrRoot } from "./peer.ts";
+import { type Authorize, credentialsOf, peerOf, sameUserOrRoot } from "./peer.ts";
 import { UnixSeqpacket } from "./unix_seqpacket.ts";
 import { checkUnixStream, UnixStream, type UnixStreamOptions } from "./unix_stream.ts";
 
@@ -29,7 +29,7 @@ export interface UnixListenOptions extends UnixStreamOptions, TotalOptions {
   backlog?: number | undefined;
   /** How many accepted connections may be open at a time, others wait; 1024 unless told. */
   maxConnections?: number | undefined;
-  /** Gives up to wait for others who take a dead server's path in the same directory. */
+  /** Gives up to wait for others who take the path of a dead server. */
   signal?: AbortSignal | undefined;
 }
 
@@ -60,7 +60,7 @@ export function unixListener(
   onClose?: () => void,
 ): Listener<UnixStream | UnixSeqpacket> {
   const { type } = address;
-  const { authorize = sameUserOrRoot, maxConnections } = options;
+  const { authorize, maxConnections } = options;
   const budget = type === "unix" ? new ByteBudget(options, checkStream(options).maxMessageSize) : undefined;
   return new Listener(
     new AcceptSource<UnixStream | UnixSeqpacket>({
@@ -79,10 +79,12 @@ export function unixListener(
 }
 
 /** Whether a connection may go on; otherwise it is closed. */
-function isAllowed(fd: number, authorize: Authorize): boolean {
+function isAllowed(fd: number, authorize: Authorize | undefined): boolean {
   let allowed = false;
   try {
-    return allowed = authorize(peerOf(fd)) === true;
+    // Unless somebody wants to know more of it, the user is enough.
+    allowed = authorize === undefined ? sameUserOrRoot(credentialsOf(fd)) : authorize(peerOf(fd)) === true;
+    return allowed;
   } finally {
     if (!allowed) libc.close(fd);
   }

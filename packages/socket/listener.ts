@@ -11,8 +11,13 @@ export interface ListenerSource<C> extends Source<C> {
   readonly fd: number | undefined;
   /** How many accepted connections are open. */
   readonly connections: number;
-  /** How many connections were closed at once because they were not authorised. */
+  /** How many connections were closed at once because they were not authorised, or `authorize` threw. */
   readonly refused: number;
+  /**
+   * How many milliseconds after an error others can be accepted: 0 where it was one connection's. `undefined`: it
+   * lasts.
+   */
+  retryAfter?(error: unknown): number | undefined;
   /** Settles when nothing of it is left, some time after it was closed. */
   readonly finished?: Promise<void>;
 }
@@ -67,7 +72,7 @@ export class Listener<C = SyncChannel> implements AsyncIterable<C>, Disposable, 
     return this.#source.connections;
   }
 
-  /** How many connections were closed at once because they were not authorised. */
+  /** How many connections were closed at once because they were not authorised, or `authorize` threw. */
   get refused(): number {
     return this.#source.refused;
   }
@@ -96,15 +101,37 @@ export class Listener<C = SyncChannel> implements AsyncIterable<C>, Disposable, 
   /**
    * Accepts, blocking this thread until somebody is there. Throws as `accept` does.
    *
+   * @throws {LimitError} if as many connections are open as may be, for none of them can close meanwhile.
    * @throws {NotSupportedError} where the runtime itself listens.
    */
   acceptSync(options?: SyncOptions): C | undefined {
     return this.#receiver.receiveSync(options);
   }
 
-  /** Iterates over the connections until the listener is closed; leaving early leaves it open. */
+  /**
+   * Iterates over the connections until the listener is closed; leaving early leaves it open.
+   *
+   * What goes wrong with one connection, as where `authorize` throws, costs that one: `accept` throws it, and this
+   * goes on. While the process has no descriptor left it waits.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<C> {
-    return this.#receiver[Symbol.asyncIterator]();
+    const connections = this.#receiver[Symbol.asyncIterator]();
+    const iterator: AsyncIterableIterator<C> = {
+      next: async () => {
+        while (true) {
+          try {
+            return await connections.next();
+          } catch (error) {
+            const pause = this.#source.retryAfter?.(error);
+            if (pause === undefined) throw error;
+            await new Promise((resolve) => setTimeout(resolve, pause));
+          }
+        }
+      },
+      return: () => connections.return!(),
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
   }
 
   /**

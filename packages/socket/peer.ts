@@ -29,7 +29,7 @@ export interface Peer extends Credentials {
 export type Authorize<P extends Credentials = Peer> = (peer: P) => boolean;
 
 /** Who may connect unless told: this user, and root. */
-export function sameUserOrRoot({ uid }: Credentials): boolean {
+export function sameUserOrRoot({ uid }: Pick<Credentials, "uid">): boolean {
   return uid === 0 || uid === libc.geteuid();
 }
 
@@ -78,7 +78,7 @@ export function pidfdOf(fd: number): OwnedFd | undefined {
 /** Closes the door to whom the rule does not let in. */
 export function checkPeer(fd: number, authorize: Authorize, target: string): void {
   const peer = peerOf(fd);
-  if (authorize(peer)) return;
+  if (authorize(peer) === true) return;
   throw new UntrustedError(`Cannot connect to "${target}": it is process ${peer.pid} of user ${peer.uid}`, {
     target,
     hint: "allow it with authorize, if it is who you expect",

@@ -6,8 +6,10 @@ import { LinkSink, LinkSource } from "./_reconnect_ends.ts";
 
 export type { BackoffOptions, OpenLink };
 
-/** The most messages, and bytes of them, that are remembered for `onUncertain`. */
-const MOST_REMEMBERED = { messages: 1024, bytes: 1024 * 1024 } as const;
+/** The most bytes that are remembered for `onUncertain` unless told. */
+const MOST_REMEMBERED = 16 * 1024 * 1024;
+/** What a remembered message takes besides its bytes. */
+const OVERHEAD = 256;
 
 /** What a channel does that outlives its connections. */
 export interface ReconnectOptions extends BackoffOptions {
@@ -17,13 +19,19 @@ export interface ReconnectOptions extends BackoffOptions {
    * `"keep"` unless told.
    */
   unsent?: "keep" | "reject" | undefined;
-  /** Called after each connection but the first, with the reason why the one before was lost. */
+  /** Called after each connection but the first, with the reason why the one before was lost. What it throws is uncaught. */
   onReconnect?: ((lost: unknown) => void) | undefined;
   /**
    * Called when a connection is lost, with copies of what it had taken: nobody knows whether that has arrived, and it
-   * is not sent again. The last 1,024 messages and 1 MiB at most, oldest first; those before may be lost as well.
+   * is not sent again. The last `maxUncertainBytes` of them, oldest first; `older` is how many the connection had taken
+   * before those, which may be lost as well. What it throws is uncaught.
    */
-  onUncertain?: ((messages: Bytes[]) => void) | undefined;
+  onUncertain?: ((messages: Bytes[], older: number) => void) | undefined;
+  /**
+   * The most bytes that are remembered for `onUncertain`, each message counted 256 bytes longer than it is: 16 MiB unless
+   * told. Both ends of a TCP connection together may hold several MiB that nobody has read.
+   */
+  maxUncertainBytes?: number | undefined;
   /** The most bytes that wait to be sent before `send` throws a `LimitError`; 16 MiB unless told. */
   maxQueuedBytes?: number | undefined;
 }
@@ -72,7 +80,8 @@ export class ReconnectingChannel extends BaseReceiver<Bytes> implements Channel 
    *
    * @throws {BrokenPipeError} with code `EUNCERTAIN` if the connection was lost inside it; otherwise if there is no
    * connection and none will be made, or with `unsent: "reject"` at this moment.
-   * @throws {TimeoutError} if it was not sent within `timeout`.
+   * @throws {TimeoutError} if it was not sent within `timeout`; with `partial: true` where it was its turn already: then
+   * it is sent all the same, and not to be sent again. So it is when `signal` aborts.
    * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
    * @throws {LimitError} if too many bytes wait already.
    * @throws {ClosedError} if the channel was closed, or its sending half ended.
@@ -137,20 +146,19 @@ export async function reconnecting(
   open: OpenLink,
   options: ReconnectOptions & WaitOptions = {},
 ): Promise<ReconnectingChannel> {
-  const { unsent = "keep", onReconnect, onUncertain, timeout, signal } = options;
+  const { unsent = "keep", onReconnect, onUncertain, maxUncertainBytes, timeout, signal } = options;
   if (unsent !== "keep" && unsent !== "reject") {
     throw new TypeError(`Cannot use "${unsent}" as unsent: it is "keep" or "reject"`);
   }
-  const memory = new Remembered();
-  const tell = () => {
-    const messages = memory.take();
-    if (messages.length > 0) onUncertain?.(messages);
-  };
+  const memory = new Remembered(maxUncertainBytes);
   const link = new Link(open, options, {
     onUp: (lost) => {
-      if (lost !== undefined) onReconnect?.(lost);
+      if (lost !== undefined) aside(() => onReconnect?.(lost));
     },
-    onDown: tell,
+    onDown: () => {
+      const { messages, older } = memory.take();
+      if (messages.length + older > 0) aside(() => onUncertain?.(messages, older));
+    },
   });
   await firstConnection(link, { timeout, signal });
   const source = new LinkSource(link);
@@ -160,7 +168,7 @@ export async function reconnecting(
     keep: unsent === "keep",
     onSent: (message) => onUncertain !== undefined && memory.add(message),
     onTorn: (message, cause) => {
-      onUncertain?.([message.slice()]);
+      aside(() => onUncertain?.([message.slice()], 0));
       return new BrokenPipeError("Cannot send: the connection was lost inside the message", {
         code: "EUNCERTAIN",
         cause,
@@ -191,23 +199,52 @@ async function firstConnection(link: Link, options: WaitOptions): Promise<void> 
   }
 }
 
+/** Calls what the caller gave; what that throws is its own affair, and stops nothing here. */
+function aside(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    reportError(error);
+  }
+}
+
 /** Copies of the last messages that a connection has taken. */
 class Remembered {
+  readonly #limit: number;
   #messages: Bytes[] = [];
+  /** Those before it are forgotten. */
+  #first = 0;
   #bytes = 0;
+  #older = 0;
+
+  constructor(limit: number = MOST_REMEMBERED) {
+    if (!(limit >= 0)) {
+      throw new RangeError(`Cannot remember up to ${limit} bytes: maxUncertainBytes is a number from 0`);
+    }
+    this.#limit = limit;
+  }
 
   add(message: Uint8Array): void {
     this.#messages.push(message.slice());
-    this.#bytes += message.byteLength;
-    while (this.#messages.length > MOST_REMEMBERED.messages || this.#bytes > MOST_REMEMBERED.bytes) {
-      this.#bytes -= this.#messages.shift()!.byteLength;
+    this.#bytes += message.byteLength + OVERHEAD;
+    while (this.#bytes > this.#limit) {
+      this.#bytes -= this.#messages[this.#first]!.byteLength + OVERHEAD;
+      this.#messages[this.#first++] = NOTHING;
+      this.#older++;
+    }
+    // Now and then: taking the first of many away from an array moves all the others.
+    if (this.#first > 1024 && 2 * this.#first > this.#messages.length) {
+      this.#messages = this.#messages.slice(this.#first);
+      this.#first = 0;
     }
   }
 
-  take(): Bytes[] {
-    const messages = this.#messages;
+  take(): { messages: Bytes[]; older: number } {
+    const taken = { messages: this.#messages.slice(this.#first), older: this.#older };
     this.#messages = [];
-    this.#bytes = 0;
-    return messages;
+    this.#first = this.#bytes = this.#older = 0;
+    return taken;
   }
 }
+
+const NOTHING: Bytes = new Uint8Array(0);

@@ -314,3 +314,58 @@ Deno.test("a connection that cannot be made into a channel is closed", async () 
   using first = await server.accept();
   assertEquals(await first.receive(), undefined);
 });
+
+Deno.test("connections that are lost at once count as attempts that failed", async () => {
+  using server = new Server();
+  await server.start();
+  using channel = await server.client({ attempts: 2 });
+  const received = assertRejects(() => channel.receive(), BrokenPipeError);
+  // The first might have been chance.
+  for (let count = 0; count < 3; count++) (await server.accept()).close();
+  await received;
+  assert(channel.ended);
+});
+
+Deno.test("so much is remembered as uncertain as was told, and of the rest how much that was", async () => {
+  using server = new Server();
+  await server.start();
+  const uncertain: unknown[] = [];
+  const onUncertain = (messages: Bytes[], older: number) => uncertain.push(messages.map(text), older);
+  using channel = await server.client({ onUncertain, maxUncertainBytes: 600 });
+  const first = await server.accept();
+  for (const word of ["a", "b", "c", "d"]) await channel.send(bytes(word));
+  const received = channel.receive();
+  first.close();
+  using second = await server.accept();
+  await second.send(bytes("on"));
+  assertEquals(text(await received), "on");
+  assertEquals(uncertain, [["c", "d"], 2]);
+  await assertRejects(() => server.client({ maxUncertainBytes: -1 }), RangeError);
+});
+
+Deno.test("what a listener of events throws is uncaught, and stops nothing", async () => {
+  using server = new Server();
+  await server.start();
+  const uncaught: string[] = [];
+  const listener = (event: ErrorEvent) => {
+    uncaught.push(event.error.message);
+    event.preventDefault();
+  };
+  addEventListener("error", listener);
+  try {
+    const fail = (name: string) => () => {
+      throw new Error(name);
+    };
+    using channel = await server.client({ onUncertain: fail("uncertain"), onReconnect: fail("again") });
+    const first = await server.accept();
+    await channel.send(bytes("a"));
+    const received = channel.receive();
+    first.close();
+    using second = await server.accept();
+    await second.send(bytes("on"));
+    assertEquals(text(await received), "on");
+    assertEquals(uncaught, ["uncertain", "again"]);
+  } finally {
+    removeEventListener("error", listener);
+  }
+});

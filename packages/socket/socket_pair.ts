@@ -71,6 +71,6 @@ const MAKERS: ReadonlyMap<string, readonly [number, Open]> = new Map<string, rea
   ["seqpacket", [SOCKET_TYPES["unix-seqpacket"], (fd, options) => new UnixSeqpacket(fd, options)]],
   ["datagram", [
     SOCKET_TYPES["unix-dgram"],
-    (fd, options) => new UnixDatagram(fd, options, { remote: "the other end" }),
+    (fd, options) => new UnixDatagram(fd, options),
   ]],
 ]);

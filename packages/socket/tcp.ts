@@ -8,7 +8,7 @@ import { net, TCP_CLOSE } from "./_net_abi.ts";
 import { openSocket } from "./_net_bind.ts";
 import { SocketDescriptor } from "./_socket_descriptor.ts";
 import { type BufferOptions, checkBuffers, getOption, setBuffers, setOption } from "./_socket_options.ts";
-import { StreamChannel, type StreamHooks, type StreamOptions } from "./_stream_channel.ts";
+import { checkStream, StreamChannel, type StreamHooks, type StreamOptions } from "./_stream_channel.ts";
 
 export type { InetAddress };
 
@@ -112,6 +112,7 @@ export async function connectTcp(
 ): Promise<TcpStream> {
   const address = inetAddress(to, "tcp");
   checkTcp(options);
+  checkStream(options);
   const { timeout, signal } = options;
   const start = performance.now();
   let failure: unknown;
@@ -144,6 +145,8 @@ async function connectOne(
       const outcome = await untilConnected(fd, options);
       if (outcome !== 0) throw errnoError(outcome, said);
     }
+    // Where nobody listens at a port of this machine that the kernel chooses from, it may choose that very one.
+    if (isItself(fd)) throw errnoError(ERRNO.ECONNREFUSED, said);
     // Every call of a channel says for itself whether it may wait.
     setNonblocking(fd, false);
   } catch (error) {
@@ -151,6 +154,12 @@ async function connectOne(
     throw error;
   }
   return new TcpStream(fd, options);
+}
+
+/** Whether a socket is connected to itself. */
+function isItself(fd: number): boolean {
+  const [local, remote] = [addressOf(fd, "local"), addressOf(fd, "remote")];
+  return remote !== undefined && local!.port === remote.port && local!.host === remote.host;
 }
 
 /** Waits until a connection is made or refused; the errno of that, 0 for none. */

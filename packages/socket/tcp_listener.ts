@@ -3,33 +3,29 @@ import { errno } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import { AcceptSource, REFUSED } from "./_accept_source.ts";
 import { ByteBudget, type TotalOptions } from "./_byte_budget.ts";
-import {
-  addressOf,
-  familyOf,
-  formatAddress,
-  type InetAddress,
-  inetAddress,
-  resolve,
-} from "./_inet_address.ts";
+import { addressOf, formatAddress, type InetAddress, inetAddress, resolve } from "./_inet_address.ts";
 import { libc } from "./_libc.ts";
-import { bindSocket, listenFailure, openSocket } from "./_net_bind.ts";
-import { net } from "./_net_abi.ts";
-import { setBuffers, setOption } from "./_socket_options.ts";
+import { bindSocket, listenFailure, openSocket, servingBothFirst, setVersions } from "./_net_bind.ts";
+import { type BufferOptions, setBuffers, setOption } from "./_socket_options.ts";
 import { checkStream } from "./_stream_channel.ts";
 import { Listener } from "./listener.ts";
 import { checkTcp, type TcpOptions, TcpStream } from "./tcp.ts";
 
-/** How to listen for TCP connections; what is told of messages is for each connection. */
-export interface TcpListenOptions extends TcpOptions, TotalOptions, WaitOptions {
+/** How a socket listens for TCP connections. */
+export interface SocketListenOptions extends BufferOptions, WaitOptions {
   /** Connections that the kernel holds until they are accepted; 4096, or net.core.somaxconn, unless told. */
   backlog?: number | undefined;
-  /** The most accepted connections that may be open at a time, others wait in the kernel; 1024 unless told. */
-  maxConnections?: number | undefined;
   /** Lets several processes of one user share the connections among them (SO_REUSEPORT); false unless told. */
   reusePort?: boolean | undefined;
   /** Takes the address again at once after a server that had connections (SO_REUSEADDR); true unless told. */
   reuseAddress?: boolean | undefined;
-  /** Asked of each connection before it is accepted; where it says no, the connection is closed at once. */
+}
+
+/** How to listen for TCP connections; what is told of messages is for each connection. */
+export interface TcpListenOptions extends TcpOptions, SocketListenOptions, TotalOptions {
+  /** The most accepted connections that may be open at a time, others wait in the kernel; 1024 unless told. */
+  maxConnections?: number | undefined;
+  /** Asked of each connection before it is accepted; unless it says `true`, the connection is closed at once. */
   authorize?: ((peer: InetAddress) => boolean) | undefined;
 }
 
@@ -66,12 +62,17 @@ export async function listenTcp(
   const address = inetAddress(at, "tcp");
   checkTcp(options);
   checkStream(options);
+  return tcpListener(await listeningSocket(address, options), options);
+}
+
+/** A non-blocking socket that listens at an address. */
+export async function listeningSocket(address: InetAddress, options: SocketListenOptions): Promise<number> {
   const { backlog = constants.SOMAXCONN, timeout, signal } = options;
   if (!(Number.isInteger(backlog) && backlog >= 0)) {
     throw new RangeError(`Cannot listen with backlog ${backlog}: it is an integer from 0`);
   }
   const found = await resolve(address, { type: constants.SOCK_STREAM, passive: true, timeout, signal });
-  return tcpListener(listenAtFirst(found, address, Math.min(backlog, 0x7fff_ffff), options), options);
+  return listenAtFirst(found, address, Math.min(backlog, 0x7fff_ffff), options);
 }
 
 /** Makes a listener of a non-blocking socket that listens, and closes it if that fails. */
@@ -100,7 +101,7 @@ export function tcpListener(fd: number, options: TcpListenOptions): Listener<Tcp
 function admits(fd: number, authorize: (peer: InetAddress) => boolean): boolean {
   try {
     const peer = addressOf(fd, "remote");
-    return peer !== undefined && authorize(peer);
+    return peer !== undefined && authorize(peer) === true;
   } catch (error) {
     libc.close(fd);
     throw error;
@@ -112,10 +113,9 @@ function listenAtFirst(
   found: Uint8Array<ArrayBuffer>[],
   address: InetAddress,
   backlog: number,
-  options: TcpListenOptions,
+  options: SocketListenOptions,
 ): number {
-  // An empty host has the addresses of both versions of IP: a socket of version 6 serves both.
-  if (address.host === "") found = found.toSorted((a, b) => familyOf(b) - familyOf(a));
+  if (address.host === "") found = servingBothFirst(found);
   let failure: unknown;
   for (const sockaddr of found) {
     let fd: number;
@@ -138,13 +138,16 @@ function listenAtFirst(
   throw failure;
 }
 
-function prepare(fd: number, sockaddr: Uint8Array, { host }: InetAddress, options: TcpListenOptions): void {
+function prepare(
+  fd: number,
+  sockaddr: Uint8Array,
+  { host }: InetAddress,
+  options: SocketListenOptions,
+): void {
   const { SOL_SOCKET, SO_REUSEADDR, SO_REUSEPORT } = constants;
   if (options.reuseAddress !== false) setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1, "reuse of the address");
   if (options.reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1, "reuse of the port");
-  if (familyOf(sockaddr) === net.AF_INET6) {
-    setOption(fd, net.IPPROTO_IPV6, net.IPV6_V6ONLY, host === "" ? 0 : 1, "IPv6 only");
-  }
+  setVersions(fd, sockaddr, host === "");
   // Connections have the sizes of their listener from the first packet on.
   setBuffers(fd, options);
 }

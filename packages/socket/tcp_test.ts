@@ -7,9 +7,11 @@ import {
   TimeoutError,
   TruncatedError,
 } from "@ipc/core";
+import { interceptCalls } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { constants } from "./_abi.ts";
+import { libc } from "./_libc.ts";
 import { inet } from "./_net_libc.ts";
 import { net } from "./_net_abi.ts";
 import { getOption } from "./_socket_options.ts";
@@ -330,4 +332,38 @@ test("a closed listener ends those who wait, and refuses the next", async () => 
   await assertRejects(() => listener.accept(), IpcError, "closed");
   assertThrows(() => listener.tryAccept(), IpcError);
   await assertRejects(() => connectTcp(listener.address), IpcError);
+});
+
+test("authorize that promises lets nobody in", async () => {
+  const authorize = () => Promise.resolve(true) as unknown as boolean;
+  using listener = await listenTcp("127.0.0.1:0", { authorize });
+  using _client = await connectTcp(listener.address);
+  await assertRejects(() => listener.accept({ timeout: 100 }), TimeoutError);
+  assertEquals(listener.refused, 1);
+});
+
+test("a connection to itself, which the kernel makes where nobody listens, is refused", async () => {
+  const listener = await listenTcp("127.0.0.1:0");
+  const { address } = listener;
+  listener.close();
+  interceptCalls((symbol, args, real) => {
+    // As the kernel does by chance.
+    if (symbol === "connect") {
+      libc.bind(args[0] as number, args[1] as Uint8Array<ArrayBuffer>, args[2] as number);
+    }
+    return real(...args);
+  });
+  try {
+    const error = await assertRejects(() => connectTcp(address), IpcError);
+    assertEquals(error.code, "ECONNREFUSED");
+  } finally {
+    interceptCalls(undefined);
+  }
+});
+
+test("what is aborted or makes no sense is refused before anything is done", async () => {
+  const signal = AbortSignal.abort(new Error("Enough"));
+  await assertRejects(() => listenTcp("127.0.0.1:0", { signal }), Error, "Enough");
+  await assertRejects(() => connectTcp("127.0.0.1:1", { timeout: -5 }), RangeError);
+  await assertRejects(() => connectTcp("127.0.0.1:1", { maxMessageSize: 0 }), RangeError);
 });

@@ -3,22 +3,22 @@ import {
   type Channel,
   type Framing,
   IpcError,
-  TimeoutError,
   UntrustedError,
   type WaitOptions,
 } from "@ipc/core";
-import { BaseReceiver, BaseSender, type Source } from "@ipc/core/base";
+import { BaseReceiver, BaseSender } from "@ipc/core/base";
 import { decoderOf } from "./_byte_budget.ts";
 import { type ByteConn, ConnSink, ConnSource } from "./_conn_ends.ts";
-import { formatAddress, type InetAddress, inetAddress } from "./_inet_address.ts";
-import { PatientSource } from "./_patient_source.ts";
+import { formatAddress, type InetAddress, inetAddress, lookupFailure } from "./_inet_address.ts";
+import { within } from "./_within.ts";
+import { patient } from "./_patient_source.ts";
 import { checkStream, type StreamHooks, type StreamOptions } from "./_stream_channel.ts";
 
 /** Who is at the other end of a {@linkcode TlsStream}. */
 export interface TlsPeer {
   /** Its address. */
   readonly address: InetAddress;
-  /** The common name in the certificate that it has shown, where one was asked for and checked. */
+  /** The common name in the certificate that it has shown, where one was asked for and checked, and it has just one. */
   readonly commonName?: string | undefined;
   /** The SHA-256 fingerprint of that certificate, as `5C:F9:…`. */
   readonly fingerprint?: string | undefined;
@@ -27,8 +27,10 @@ export interface TlsPeer {
 /**
  * A TLS connection: messages, framed in an encrypted stream of bytes, both ways.
  *
- * It is the runtime's own TLS in the form of a channel: nothing here blocks the thread. A connection that is cut off
- * by somebody on the way is told from one that the peer has ended. `send` resolves once the message is among the 64 KiB
+ * It is the runtime's own TLS in the form of a channel: nothing here blocks the thread. Where this end has connected, a
+ * connection that is cut off by somebody on the way, or by a crash, is a `BrokenPipeError`. The end that a listener gave
+ * is not told that apart from a good end, unless it comes inside a message: a protocol that must know needs a last
+ * message of its own. `send` resolves once the message is among the 64 KiB
  * that wait for the connection; what is there when it is closed has one second to leave.
  *
  * @example
@@ -49,7 +51,7 @@ export class TlsStream extends BaseReceiver<Bytes> implements Channel {
     conn: ByteConn,
     peer: TlsPeer,
     options: StreamOptions,
-    { onClose, budget }: Pick<StreamHooks, "onClose" | "budget"> = {},
+    { budget }: Pick<StreamHooks, "budget"> = {},
   ) {
     const framing: Framing = checkStream(options);
     const sink = new ConnSink(conn, framing);
@@ -57,12 +59,10 @@ export class TlsStream extends BaseReceiver<Bytes> implements Channel {
     const source = new ConnSource(conn, decoder, async () => {
       decoder.release?.();
       await sink.finishAndClose();
-      onClose?.();
     });
-    const { idleTimeout, maxQueuedBytes } = options;
-    super(idleTimeout === undefined ? source as Source<Bytes> : new PatientSource(source, idleTimeout));
+    super(patient(source, options));
     this.peer = peer;
-    this.#sender = new BaseSender(sink, { maxQueuedBytes });
+    this.#sender = new BaseSender(sink, { maxQueuedBytes: options.maxQueuedBytes });
   }
 
   /** The longest message in bytes: that of the framing. */
@@ -126,11 +126,14 @@ export interface TlsConnectOptions extends StreamOptions, WaitOptions {
 }
 
 /**
- * Connects to a TLS listener at `host:port`, whose certificate has to name the host. Needs `--allow-net`.
+ * Connects to a TLS listener at `host:port`, whose certificate has to name the host. Needs `--allow-net`. An attempt that
+ * is given up before the other machine has answered at all keeps the process alive until the kernel gives it up as well.
  *
  * @throws {UntrustedError} if its certificate is not signed by anybody who is trusted, or not for this host.
  * @throws {TimeoutError} if it did not answer within `timeout`.
+ * @throws {NotFoundError} if there is no such host.
  * @throws {IpcError} with code `ECONNREFUSED` if nobody listens there.
+ * @throws {RangeError} if `timeout` is negative.
  * @throws {TypeError} if it is no address, or only one of `cert` and `key` is told.
  */
 export async function connectTls(
@@ -143,52 +146,35 @@ export async function connectTls(
   if ((cert === undefined) !== (key === undefined)) {
     throw new TypeError("Cannot connect with TLS: a certificate and its key belong together");
   }
-  signal?.throwIfAborted();
   const { host: hostname, port } = address;
-  const connecting = Deno.connectTls({
-    hostname,
-    port,
-    ...caCerts && { caCerts },
-    ...cert !== undefined && { cert, key: key! },
-  }).then(async (conn) => {
-    try {
-      await conn.handshake();
-      return conn;
-    } catch (error) {
-      conn.close();
-      throw error;
-    }
-  });
-  const conn = await within(connecting, formatAddress(address), { timeout, signal });
-  return new TlsStream(conn, { address }, options);
-}
-
-/** Waits for a connection; one that comes too late is closed. */
-function within(
-  connecting: Promise<Deno.TlsConn>,
-  target: string,
-  options: WaitOptions,
-): Promise<Deno.TlsConn> {
-  const { timeout, signal } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<Deno.TlsConn>();
+  const target = formatAddress(address);
+  let conn: Deno.TlsConn | undefined;
   let over = false;
-  const giveUp = (reason: unknown) => {
+  const connecting = () =>
+    Deno.connectTls({
+      hostname,
+      port,
+      ...caCerts && { caCerts },
+      ...cert !== undefined && { cert, key: key! },
+    })
+      .then(async (connected) => {
+        conn = connected;
+        // Whoever waited has given up meanwhile: closing it ends the handshake too.
+        if (over) conn.close();
+        await conn.handshake();
+        return conn;
+      })
+      .catch((error) => {
+        throw tlsFailure(error, target);
+      });
+  try {
+    const connected = await within(connecting, { timeout, signal, action: `connect to "${target}"`, target });
+    return new TlsStream(connected, { address }, options);
+  } catch (error) {
     over = true;
-    reject(reason);
-  };
-  const abort = () => giveUp(signal!.reason);
-  signal?.addEventListener("abort", abort, { once: true });
-  const timer = timeout === undefined ? undefined : setTimeout(() => {
-    giveUp(new TimeoutError(`Cannot connect to "${target}": no answer within ${timeout} ms`, { target }));
-  }, Math.min(timeout, 2 ** 31 - 1));
-  connecting.then(
-    (conn) => over ? conn.close() : resolve(conn),
-    (error) => reject(tlsFailure(error, target)),
-  );
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
-  });
+    conn?.close();
+    throw error;
+  }
 }
 
 /** The errors of the runtime as those of this package. */
@@ -201,5 +187,7 @@ function tlsFailure(cause: unknown, target: string): unknown {
   if (cause instanceof Deno.errors.ConnectionRefused) {
     return new IpcError(`${what}: nobody listens there`, { code: "ECONNREFUSED", target, cause });
   }
-  return new IpcError(`${what}: ${cause.message}`, { code: "ECONNRESET", target, cause });
+  if (cause instanceof Deno.errors.NotCapable) return cause;
+  return lookupFailure(what, cause.message, target) ??
+    new IpcError(`${what}: ${cause.message}`, { code: "ECONNRESET", target, cause });
 }

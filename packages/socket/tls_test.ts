@@ -1,18 +1,25 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { AlreadyExistsError, BrokenPipeError, IpcError, TruncatedError, UntrustedError } from "@ipc/core";
+import {
+  AlreadyExistsError,
+  BrokenPipeError,
+  IpcError,
+  TimeoutError,
+  TruncatedError,
+  UntrustedError,
+} from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { has } from "../core/testdata/child.ts";
 import { type Certificates, makeCertificates } from "./testdata/certificates.ts";
 import { startChild } from "./testdata/program.ts";
-import { connectTls } from "./tls.ts";
+import { connectTls, TlsStream } from "./tls.ts";
 import { listenTls } from "./tls_listener.ts";
 
 leakCheck();
 
 const ignore = !has("openssl");
 const none = { cert: "", key: "" };
-const { ca, server, client, stranger }: Certificates = ignore
-  ? { ca: "", server: none, client: none, stranger: none }
+const { ca, server, client, twofold, stranger }: Certificates = ignore
+  ? { ca: "", server: none, client: none, twofold: none, stranger: none }
   : await makeCertificates();
 const caCerts = [ca];
 const pattern = (length: number) => new Uint8Array(length).map((_, index) => index * 7);
@@ -123,6 +130,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "who has several names has none",
+  ignore,
+  fn: async () => {
+    await using listener = await listenTls("127.0.0.1:0", { ...server, clientCaCerts: caCerts });
+    using channel = await connectTls(listener.address, { caCerts, ...twofold });
+    using accepted = (await listener.accept({ timeout: 10_000 }))!;
+    assertEquals(accepted.peer.commonName, undefined);
+    assert(accepted.peer.fingerprint !== undefined);
+    await channel.end();
+  },
+});
+
+Deno.test({
   name: "a server that nobody vouches for is not trusted",
   ignore,
   fn: async () => {
@@ -146,4 +166,104 @@ Deno.test({
     assertEquals([listener.refused, listener.connections], [1, 0]);
     channel.close();
   },
+});
+
+Deno.test({
+  name: "authorize that throws costs one connection, and is told; one that promises lets nobody in",
+  ignore,
+  fn: async () => {
+    const answers: (() => boolean)[] = [
+      () => {
+        throw new Error("Nobody knows");
+      },
+      () => Promise.resolve(true) as unknown as boolean,
+      () => true,
+      () => {
+        throw new Error("Nobody knows that either");
+      },
+      () => true,
+    ];
+    await using listener = await listenTls("127.0.0.1:0", { ...server, authorize: () => answers.shift()!() });
+    const clients: TlsStream[] = [];
+    const connectOne = async () => void clients.push(await connectTls(listener.address, { caCerts }));
+    await connectOne();
+    await assertRejects(() => listener.accept({ timeout: 10_000 }), Error, "Nobody knows");
+    await connectOne();
+    await connectOne();
+    using first = (await listener.accept({ timeout: 10_000 }))!;
+    assertEquals(first.peer.address.port > 0, true);
+    assertEquals(listener.refused, 2);
+    // A loop goes on.
+    const loop = listener[Symbol.asyncIterator]().next();
+    await connectOne();
+    await connectOne();
+    using second = (await loop).value;
+    assert(second instanceof TlsStream);
+    assertEquals([listener.refused, listener.connections], [3, 2]);
+    for (const client of clients) client.close();
+  },
+});
+
+Deno.test({
+  name: "a listener is gone at once, and its connections go on",
+  ignore,
+  fn: async () => {
+    const listener = await listenTls("127.0.0.1:0", server);
+    using here = await connectTls(listener.address, { caCerts });
+    using there = (await listener.accept())!;
+    await listener[Symbol.asyncDispose]();
+    await here.send(pattern(3));
+    assertEquals(await there.receive({ timeout: 10_000 }), pattern(3));
+    await assertRejects(() => connectTls(listener.address, { caCerts }), IpcError, "nobody listens");
+  },
+});
+
+Deno.test({
+  name: "no more connections are open than may be, and strangers without a handshake keep nobody out",
+  ignore,
+  fn: async () => {
+    await using listener = await listenTls("127.0.0.1:0", { ...server, maxConnections: 2 });
+    const port = Number(listener.address.split(":").at(-1));
+    using _silent = await Deno.connect({ hostname: "127.0.0.1", port });
+    const first = await connectTls(listener.address, { caCerts });
+    const one = (await listener.accept({ timeout: 10_000 }))!;
+    const second = await connectTls(listener.address, { caCerts });
+    const two = (await listener.accept({ timeout: 10_000 }))!;
+    const third = connectTls(listener.address, { caCerts });
+    await assertRejects(() => listener.accept({ timeout: 100 }), TimeoutError);
+    one.close();
+    const three = (await listener.accept({ timeout: 10_000 }))!;
+    await (await third).send(pattern(5));
+    assertEquals(await three.receive({ timeout: 10_000 }), pattern(5));
+    for (const channel of [first, second, await third, two, three]) channel.close();
+  },
+});
+
+Deno.test({
+  name: "what cannot be used to listen is told at once",
+  ignore,
+  fn: async () => {
+    const listening = (options: object) => listenTls("127.0.0.1:0", { ...server, ...options });
+    await assertRejects(() => listening({ cert: "nothing" }), TypeError, "cannot be read");
+    await assertRejects(() => listening({ key: client.key }), TypeError, "not that of the certificate");
+    await assertRejects(() => listening({ clientCaCerts: ["nothing"] }), TypeError, "cannot be read");
+    await assertRejects(() => listening({ maxConnections: NaN }), RangeError);
+    await assertRejects(() => listening({ timeout: -1 }), RangeError);
+    await assertRejects(() => listening({ signal: AbortSignal.abort(new Error("Enough")) }), Error, "Enough");
+    const elsewhere = await assertRejects(() => listenTls("192.0.2.1:0", server), IpcError);
+    assertEquals(elsewhere.code, "EADDRNOTAVAIL");
+  },
+});
+
+Deno.test("a server that never answers keeps nobody: not the caller, and not the process", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = silent.accept();
+  const child = startChild(`
+    import { connectTls } from ${JSON.stringify(import.meta.resolve("./tls.ts"))};
+    const error = await connectTls("127.0.0.1:${silent.addr.port}", { timeout: 100 }).catch((error) => error);
+    console.log(error.name);`);
+  using _connection = await accepting;
+  assertEquals(await child, "TimeoutError\n");
+  await assertRejects(() => connectTls("127.0.0.1:1", { timeout: -1 }), RangeError);
+  await assertRejects(() => connectTls("no-such-host.invalid:1"), IpcError);
 });

@@ -1,4 +1,4 @@
-import { type Bytes, ERRNO, errnoError, type SyncChannel } from "@ipc/core";
+import { type Bytes, ClosedError, ERRNO, errnoError, type SyncChannel } from "@ipc/core";
 import type { SyncOptions, WaitOptions } from "@ipc/core";
 import { BaseReceiver } from "@ipc/core/base";
 import { check, cString, errno } from "@ipc/core/sys";
@@ -113,8 +113,13 @@ export class UdpSocket extends BaseReceiver<Bytes> implements SyncChannel {
     return this.#descriptor.fd;
   }
 
-  /** Where it receives; the kernel chooses the port where none was told. */
+  /**
+   * Where it receives; the kernel chooses the port where none was told.
+   *
+   * @throws {ClosedError} if the socket is closed.
+   */
   get address(): InetAddress {
+    this.#checkOpen();
     return addressOf(this.fd, "local")!;
   }
 
@@ -183,6 +188,7 @@ export class UdpSocket extends BaseReceiver<Bytes> implements SyncChannel {
    * @throws {TypeError} if the group is not a number of this socket's version of IP.
    * @throws {IpcError} with code `EADDRINUSE` if it has joined already, `EINVAL` if it is no group, `ENODEV` if there
    * is no such interface, or none leads there.
+   * @throws {ClosedError} if the socket is closed.
    */
   joinGroup(group: string, options?: GroupOptions): void {
     this.#setMembership(group, options, "join");
@@ -198,8 +204,10 @@ export class UdpSocket extends BaseReceiver<Bytes> implements SyncChannel {
    * IP_MULTICAST_IF.
    *
    * @throws {IpcError} with code `ENODEV` if there is no such interface.
+   * @throws {ClosedError} if the socket is closed.
    */
   setMulticastInterface(name: string): void {
+    this.#checkOpen();
     const index = interfaceIndex(name);
     const what = "set the interface of groups for socket";
     if (this.#family === net.AF_INET6) {
@@ -231,6 +239,11 @@ export class UdpSocket extends BaseReceiver<Bytes> implements SyncChannel {
     }
   }
 
+  /** Throws if the socket is closed: the number of its descriptor may be somebody else's by now. */
+  #checkOpen(): void {
+    if (this.closed) throw new ClosedError("Cannot use the socket: it is closed");
+  }
+
   #sockaddr(to: InetAddress | undefined): Bytes | undefined {
     if (to === undefined) return undefined;
     checkAddress(to);
@@ -245,6 +258,7 @@ export class UdpSocket extends BaseReceiver<Bytes> implements SyncChannel {
   }
 
   #setMembership(group: string, options: GroupOptions | undefined, action: "join" | "leave"): void {
+    this.#checkOpen();
     const sockaddr = this.#sockaddr({ host: group, port: 0 })!;
     const index = interfaceIndex(options?.interface);
     const join = action === "join";
@@ -272,6 +286,9 @@ export class UdpSocket extends BaseReceiver<Bytes> implements SyncChannel {
 
 /**
  * Binds a UDP socket to an address, to receive there; port 0 is one that is free.
+ *
+ * `:port` is every address of IPv4. `[::]:port` is every address of IPv6, and of IPv4 too unless the system says
+ * otherwise (net.ipv6.bindv6only): those have the form `::ffff:192.0.2.1` there.
  *
  * System calls: `getaddrinfo` on a thread of the pool where the host is a name, `socket`, `bind`, `setsockopt`.
  *
@@ -342,7 +359,13 @@ async function make(
   }
   let failure: unknown;
   for (const sockaddr of await resolve(address, { type: constants.SOCK_DGRAM, passive, timeout, signal })) {
-    const fd = openSocket(sockaddr, constants.SOCK_DGRAM);
+    let fd: number;
+    try {
+      fd = openSocket(sockaddr, constants.SOCK_DGRAM);
+    } catch (error) {
+      failure = error;
+      continue;
+    }
     try {
       setUp(fd, familyOf(sockaddr), options);
       attach(fd, sockaddr);

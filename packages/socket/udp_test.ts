@@ -133,3 +133,37 @@ Deno.test("listening at an address of datagrams tells what to call", async () =>
     await assertRejects(() => listen(address!), TypeError, `no connections; ${bind} receives`);
   }
 });
+
+Deno.test("a closed socket is not taken for the one that has its number now", async () => {
+  const closed = await bindUdp("127.0.0.1:0");
+  closed.close();
+  using next = await bindUdp("0.0.0.0:0");
+  assertEquals(next.fd, closed.fd);
+  assertThrows(() => closed.address, ClosedError);
+  assertThrows(() => closed.joinGroup("239.255.1.2", { interface: "lo" }), ClosedError);
+  assertThrows(() => closed.setMulticastInterface("lo"), ClosedError);
+  next.joinGroup("239.255.1.2", { interface: "lo" });
+  assertThrows(() => closed.leaveGroup("239.255.1.2", { interface: "lo" }), ClosedError);
+  await settled();
+});
+
+Deno.test("what is aborted already, or waits less than no time, does nothing", async () => {
+  const signal = AbortSignal.abort(new Error("Enough"));
+  await assertRejects(() => bindUdp("127.0.0.1:0", { signal }), Error, "Enough");
+  await assertRejects(() => connectUdp("127.0.0.1:1", { signal }), Error, "Enough");
+  await assertRejects(() => connectUdp("127.0.0.1:1", { timeout: -1 }), RangeError);
+});
+
+Deno.test("every address: those of IPv4 without a host, those of both versions with [::]", async () => {
+  using four = await bindUdp(":0");
+  assertEquals(four.address.host, "0.0.0.0");
+  using both = await bindUdp("[::]:0");
+  for (const host of ["::1", "127.0.0.1"]) {
+    using client = await connectUdp({ host, port: both.address.port });
+    await client.send(bytes("hello"));
+    const { from } = (await both.receiveMessage({ timeout }))!;
+    await both.send(bytes("answer"), { to: from });
+    assertEquals(await client.receive({ timeout }), bytes("answer"));
+  }
+  await settled();
+});

@@ -7,7 +7,6 @@ import {
   lines,
   MessageTooLongError,
   NotFoundError,
-  TimeoutError,
   TruncatedError,
 } from "@ipc/core";
 import { check } from "@ipc/core/sys";
@@ -110,6 +109,44 @@ Deno.test("a message can be looked at and stays", () => {
   assertEquals(there.receiveSync(), undefined);
 });
 
+for (const receiveHandles of [false, true]) {
+  Deno.test(`a message of a stream can be looked at and stays${receiveHandles ? ", with its handles" : ""}`, async () => {
+    const [here, there] = socketPair("stream", { receiveHandles, maxMessageSize: 10 });
+    using _ = here;
+    await using channel = there;
+    assertEquals(channel.peek(), undefined);
+    await here.send(bytes("ab"));
+    if (receiveHandles) await here.sendHandles(bytes("cd"), [0]);
+    await here.end();
+    channel.peek()![0] = 0;
+    assertEquals(text(channel.peek()), "ab");
+    assert(!channel.ended);
+    assertEquals(text(await channel.receive(CEILING)), "ab");
+    if (receiveHandles) {
+      assertEquals(text(channel.peek()), "cd");
+      const { data, handles } = (await channel.receiveWithHandles(CEILING))!;
+      for (const handle of handles) handle.close();
+      assertEquals([text(data), handles.length], ["cd", 1]);
+    }
+    assertEquals(channel.peek(), undefined);
+    assert(channel.ended);
+    channel.close();
+    assertThrows(() => channel.peek(), ClosedError);
+    const [fd, other] = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
+    try {
+      using torn = new UnixStream(other, { receiveHandles });
+      send(fd, new Uint8Array([2, 0, 0, 0, 1]));
+      assertEquals(torn.peek(), undefined);
+      close(fd);
+      // That the rest is missing is told who receives.
+      assertEquals(torn.peek(), undefined);
+      await assertRejects(() => torn.receive(CEILING), TruncatedError);
+    } finally {
+      await settled();
+    }
+  });
+}
+
 Deno.test("the peer is told, as it was when it connected; also by a descriptor of its process", () =>
   withPath(async (path) => {
     using listener = await listen({ type: "unix", path });
@@ -171,18 +208,20 @@ Deno.test("a length of 4 GiB is an error at once, and takes no memory", async ()
   }
 });
 
-Deno.test("a peer that dribbles has so long for a message as it is given", async () => {
-  const [fd, other] = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
-  await using channel = new UnixStream(other, { idleTimeout: 50 });
-  send(fd, new Uint8Array([100, 0, 0, 0]));
-  const dribble = setInterval(() => send(fd, new Uint8Array(1)), 10);
+Deno.test("nothing of a closed channel is another socket's that has its number by now", async () => {
+  const [here, there] = socketPair("stream");
+  const { fd } = here;
+  here.close();
+  const [fds, _] = [socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), there.close()];
   try {
-    await assertRejects(() => channel.receive(CEILING), TimeoutError, "began a message");
-    assertEquals(await channel.receive(CEILING), undefined);
+    assert(fds.includes(fd), "the number was not given away again");
+    send(fds.find((each) => each !== fd)!, bytes("not ours"));
+    assertThrows(() => here.available, ClosedError);
+    assertThrows(() => here.peer(), ClosedError);
   } finally {
-    clearInterval(dribble);
-    close(fd);
+    for (const each of fds) close(each);
   }
+  await settled();
 });
 
 Deno.test("a sender that dies inside a message is told, and what is not awaited is capped", async () => {
@@ -207,6 +246,7 @@ Deno.test("bad arguments are refused before anything is made", async () => {
       [{ backlog: -1 }, RangeError],
       [{ maxConnections: 0 }, RangeError],
       [{ idleTimeout: 0 }, RangeError],
+      [{ silenceTimeout: NaN }, RangeError],
       [{ maxQueuedBytes: -1 }, RangeError],
       [{ sendBufferSize: 0 }, RangeError],
       [{ sameUser: true, authorize: () => true }, TypeError],

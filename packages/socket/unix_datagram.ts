@@ -1,10 +1,14 @@
 import type { Bytes, SyncOptions, WaitOptions } from "@ipc/core";
+import { constants } from "./_abi.ts";
 import { PacketChannel, type PacketOptions } from "./_packet_channel.ts";
 import type { Destination } from "./_packet_ends.ts";
 import type { Handle } from "./handle.ts";
 import type { MessageWithHandles } from "./_handle_source.ts";
-import { nameOf } from "./_unix_socket.ts";
-import { encodeUnixAddress } from "./_unix_address.ts";
+import { libc } from "./_libc.ts";
+import { getOption } from "./_socket_options.ts";
+import { look } from "./_unix_bind.ts";
+import { nameOf, remoteOf } from "./_unix_socket.ts";
+import { encodeUnixAddress, isAbstract } from "./_unix_address.ts";
 import { type Authorize, type Credentials, sameUserOrRoot } from "./peer.ts";
 
 /** A datagram, and what the kernel tells of its sender. */
@@ -13,7 +17,7 @@ export interface UnixDatagramMessage {
   readonly data: Bytes;
   /** The path or `@name` to send an answer to; `undefined` where the sender has none. */
   readonly from: string | undefined;
-  /** The process that sent it. */
+  /** The process that sent it; of number 0 where it did so before this socket asked, as before a service began. */
   readonly peer: Credentials;
 }
 
@@ -21,7 +25,8 @@ export interface UnixDatagramMessage {
 export interface UnixDatagramOptions extends PacketOptions {
   /**
    * Whose datagrams are received, others are dropped and counted: those of this user and of root unless told, on a
-   * connected socket those of the one that it is connected to.
+   * connected socket those of the one that it is connected to. Nobody knows who sent what came before the socket asked
+   * for it, as before a service began; unless told it is received where only this user or root can write to the path.
    */
   authorize?: Authorize<Credentials> | undefined;
 }
@@ -51,6 +56,9 @@ const MOST_KEPT = 64;
  * learns that the other side has gone before sending to it, so `receive` never gives the end. Each datagram tells
  * who sent it.
  *
+ * Each destination has a line of its own: who does not read holds up what is sent there, and nothing else. All lines
+ * together hold `maxQueuedBytes` of what nobody awaits, and at most 256 destinations may be without room.
+ *
  * Where one of the two answers the other it needs an address: a bound socket has its path, a connected one gets a
  * name from the kernel. For a dialogue {@linkcode UnixSeqpacket} is the better choice.
  *
@@ -79,16 +87,15 @@ export class UnixDatagram extends PacketChannel<UnixDatagramMessage> {
 
   /** Takes over the descriptor of a socket, and closes it if that fails. Most programs use `bindUnixDatagram` or `connect`. */
   constructor(fd: number, options: UnixDatagramOptions = {}, hooks: UnixDatagramHooks = {}) {
-    // Nobody but the one that it is connected to gets through to a connected socket.
-    const { authorize = hooks.remote === undefined ? sameUserOrRoot : undefined } = options;
+    const { remote, authorize } = whoIsThere(fd, options, hooks);
     super(fd, options, {
       connected: false,
-      target: hooks.remote,
+      target: remote,
       onClose: hooks.onClose,
       admit: authorize && (({ credentials }) => authorize(credentials!) === true),
       describe: (data, { from, credentials }) => ({ data, from, peer: credentials! }),
     });
-    this.remote = hooks.remote;
+    this.remote = remote;
   }
 
   /** The path or `@name` under which others reach it; `undefined`: it has none. System call: `getsockname`. */
@@ -225,4 +232,36 @@ export class UnixDatagram extends PacketChannel<UnixDatagramMessage> {
     }
     return destination;
   }
+}
+
+/** What the socket is connected to, and who else gets through to it; closes it where it tells neither. */
+function whoIsThere(fd: number, options: UnixDatagramOptions, hooks: UnixDatagramHooks) {
+  try {
+    const remote = hooks.remote ?? remoteOf(fd);
+    // Nobody but the one that it is connected to gets through to a connected socket.
+    return { remote, authorize: options.authorize ?? (remote === undefined ? sendersTo(fd) : undefined) };
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+/**
+ * Who may send unless told: this user and root.
+ *
+ * Of what was sent before a socket was told to ask for credentials nobody knows the sender, such as of the datagram
+ * that lets a service begin: the mode of its path says whether that was one of them.
+ */
+function sendersTo(fd: number): Authorize<Credentials> {
+  const asked =
+    getOption(fd, constants.SOL_SOCKET, constants.SO_PASSCRED, "the passing of credentials") !== 0;
+  if (asked || !isPrivate(nameOf(fd))) return sameUserOrRoot;
+  return (sender) => sender.pid === 0 || sameUserOrRoot(sender);
+}
+
+/** Whether nobody but this user and root can write to a path. */
+function isPrivate(path: string | undefined): boolean {
+  if (path === undefined || isAbstract(path)) return false;
+  const status = look(path);
+  return status?.type === "socket" && sameUserOrRoot(status) && (status.mode & 0o022) === 0;
 }

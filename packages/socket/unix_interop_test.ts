@@ -214,3 +214,28 @@ Deno.test({
     }
   },
 });
+
+for (
+  const [option, name] of [["--unix-socket", ""], [
+    "--abstract-unix-socket",
+    `@ipc-test-${crypto.randomUUID()}`,
+  ]]
+) {
+  Deno.test({
+    name: `curl ${option} speaks HTTP to a channel of lines`,
+    ignore: !has("curl"),
+    fn: () =>
+      withPath(async (folder) => {
+        const path = name || folder;
+        const sameUser = name === "" ? undefined : true;
+        using listener = await listen({ type: "unix", path }, { framing: "lines", sameUser });
+        const to = [option!, path.replace("@", ""), "http://localhost/"];
+        await using curl = new Program("curl", ["--silent", "--show-error", ...to]);
+        using server = (await listener.accept(CEILING))!;
+        assertEquals(text(await server.receive(CEILING)), "GET / HTTP/1.1\r");
+        while ((await server.receive(CEILING))!.length > 1);
+        await server.sendBatch(["HTTP/1.1 200 OK\r", "content-length: 6\r", "\r", "hello"].map(bytes));
+        assertEquals(await curl.output(), "hello\n");
+      }),
+  });
+}

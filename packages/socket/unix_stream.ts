@@ -1,4 +1,4 @@
-import type { WaitOptions } from "@ipc/core";
+import type { Bytes, WaitOptions } from "@ipc/core";
 import type { OwnedFd } from "@ipc/core/sys";
 import type { Handle } from "./handle.ts";
 import { HandleDescriptor } from "./_handle_descriptor.ts";
@@ -118,6 +118,19 @@ export class UnixStream extends StreamChannel {
     if (source !== undefined) return this.receiveWith(() => source.takeWithHandles(), options);
     return Promise.reject(
       new TypeError("Cannot receive handles: the stream was opened without receiveHandles, and drops them"),
+    );
+  }
+
+  /**
+   * Looks at the next message and leaves it, with the handles that came with it; `undefined`: there is none now that is
+   * whole. It has left the kernel, so that it stays behind where the socket is passed on.
+   *
+   * @throws {ClosedError} if the channel is closed.
+   * @throws {IpcError} with code `EBUSY` while an asynchronous receive is pending.
+   */
+  override peek(): Bytes | undefined {
+    return this.tryReceiveWith(() =>
+      this.#handles === undefined ? super.peek() : this.#handles.peek()?.slice()
     );
   }
 

@@ -1,12 +1,7 @@
-import {
-  type Bytes,
-  type Channel,
-  DEFAULT_MAX_MESSAGE_SIZE,
-  IpcError,
-  TimeoutError,
-  type WaitOptions,
-} from "@ipc/core";
+import { type Bytes, type Channel, DEFAULT_MAX_MESSAGE_SIZE, IpcError, type WaitOptions } from "@ipc/core";
 import { BaseReceiver, BaseSender } from "@ipc/core/base";
+import { lookupFailure } from "./_inet_address.ts";
+import { within } from "./_within.ts";
 import { WebSocketSink, WebSocketSource } from "./_web_socket_ends.ts";
 
 /** How messages go over a WebSocket. */
@@ -15,7 +10,8 @@ export interface WebSocketOptions {
   maxMessageSize?: number | undefined;
   /**
    * The most bytes that may arrive before they are received; then the connection is closed, and behind what had
-   * arrived there is a `LimitError`. 16 MiB unless told. One message always may.
+   * arrived there is a `LimitError`. Each message counts 256 bytes more than it has. 16 MiB unless told. One message
+   * always may.
    */
   maxBufferedBytes?: number | undefined;
   /** The most bytes that wait to be sent before `send` throws a `LimitError`; 16 MiB unless told. */
@@ -28,7 +24,7 @@ export interface WebSocketOptions {
  * A WebSocket: whole messages, both ways, as browsers speak it too.
  *
  * It is the runtime's own WebSocket in the form of a channel: nothing here blocks the thread, and an open one keeps
- * the process alive. Messages go out as binary ones, text that comes in arrives as UTF-8. A WebSocket has no way to
+ * the process alive, as does one that was closed until its peer has answered that or is gone. Messages go out as binary ones, text that comes in arrives as UTF-8. A WebSocket has no way to
  * hold the peer back: what nobody receives is kept, up to `maxBufferedBytes`. `send` waits while more than 256 KiB
  * have not left yet, which it looks for every 2 ms. `end` ends both directions: what the peer had on its way is lost.
  * It waits for the peer's answer, by which the peer's WebSocket has all that was sent, 5 seconds at most.
@@ -104,7 +100,12 @@ export class WebSocketChannel extends BaseReceiver<Bytes> implements Channel {
     return this.#sender.end();
   }
 
-  /** Closes: pending receives give `undefined`, pending sends reject. Calling it again does nothing. */
+  /**
+   * Closes: pending receives give `undefined`, pending sends reject. Calling it again does nothing.
+   *
+   * The connection itself ends when the peer answers: one that never does keeps it, and the process, for as long as it
+   * stays (at a listener until `idleTimeout`). `Deno.exit` ends the process in spite of it.
+   */
   override close(): void {
     if (this.closed) return;
     this.#sender.close();
@@ -133,8 +134,10 @@ export interface WebSocketConnectOptions extends WebSocketOptions, WaitOptions {
  * Opens a WebSocket to `ws://host:port/path` or `wss://…`. Needs `--allow-net`.
  *
  * @throws {TimeoutError} if it was not open within `timeout`.
+ * @throws {NotFoundError} if there is no such host.
  * @throws {IpcError} with code `ECONNREFUSED` if nobody listens there, or the server refuses it.
- * @throws {TypeError} if it is not such a URL.
+ * @throws {RangeError} if `timeout` is negative.
+ * @throws {TypeError} if it is not such a URL, or the protocols cannot be used.
  *
  * @example
  * ```ts ignore
@@ -153,46 +156,49 @@ export async function connectWebSocket(
     throw new TypeError(`Cannot open a WebSocket to "${url}": its URL begins with ws: or wss:`);
   }
   checkWebSocket(options);
-  const { protocols = [], caCerts, timeout, signal } = options;
-  signal?.throwIfAborted();
-  using client = caCerts && Deno.createHttpClient({ caCerts });
-  const socket = new WebSocket(href, { protocols, ...client && { client } });
-  const channel = new WebSocketChannel(socket, options);
+  const { timeout, signal } = options;
+  let channel: WebSocketChannel | undefined;
+  const open = () => {
+    const socket = openSocket(href, options);
+    channel = new WebSocketChannel(socket, options);
+    return opened(socket, href);
+  };
   try {
-    await opened(socket, href, { timeout, signal });
+    await within(open, { timeout, signal, action: `open a WebSocket to "${href}"`, target: href });
+    return channel!;
   } catch (error) {
-    channel.close();
+    channel?.close();
     throw error;
   }
-  return channel;
 }
 
-function opened(socket: WebSocket, url: string, { timeout, signal }: WaitOptions): Promise<void> {
+function openSocket(url: string, { protocols = [], caCerts }: WebSocketConnectOptions): WebSocket {
+  using client = caCerts && Deno.createHttpClient({ caCerts });
+  try {
+    return new WebSocket(url, { protocols, ...client && { client } });
+  } catch (cause) {
+    // A DOMException, as browsers throw it.
+    if (!(cause instanceof DOMException)) throw cause;
+    throw new TypeError(`Cannot open a WebSocket to "${url}": ${cause.message}`, { cause });
+  }
+}
+
+/** Settles when a WebSocket is open, or will never be. */
+function opened(socket: WebSocket, url: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const end = new AbortController();
-  const once = { once: true, signal: end.signal };
   let why = "the server refused it";
-  socket.addEventListener("open", () => resolve(), once);
+  socket.addEventListener("open", () => resolve(), { once: true });
   socket.addEventListener("error", (event) => {
     why = (event as ErrorEvent).message || why;
-  }, once);
+  }, { once: true });
   socket.addEventListener("close", () => {
+    const what = `Cannot open a WebSocket to "${url}"`;
     reject(
-      new IpcError(`Cannot open a WebSocket to "${url}": ${why}`, { code: "ECONNREFUSED", target: url }),
+      lookupFailure(what, why, url) ??
+        new IpcError(`${what}: ${why}`, { code: "ECONNREFUSED", target: url }),
     );
-  }, once);
-  signal?.addEventListener("abort", () => reject(signal.reason), once);
-  const timer = timeout === undefined ? undefined : setTimeout(() => {
-    reject(
-      new TimeoutError(`Cannot open a WebSocket to "${url}": no answer within ${timeout} ms`, {
-        target: url,
-      }),
-    );
-  }, Math.min(timeout, 2 ** 31 - 1));
-  return promise.finally(() => {
-    clearTimeout(timer);
-    end.abort();
-  });
+  }, { once: true });
+  return promise;
 }
 
 /** Throws unless the options can be used. */

@@ -1,7 +1,19 @@
-import { AlreadyExistsError, type WaitOptions } from "@ipc/core";
+import {
+  AlreadyExistsError,
+  ERRNO,
+  errnoError,
+  IpcError,
+  LimitError,
+  PermissionError,
+  type WaitOptions,
+} from "@ipc/core";
 import { DEFAULT_MAX_CONNECTIONS } from "./_accept_source.ts";
+import { checkTimeout } from "./_within.ts";
 import { Listener, type ListenerSource } from "./listener.ts";
 import { checkWebSocket, WebSocketChannel, type WebSocketOptions } from "./web_socket.ts";
+
+/** Milliseconds until there may be descriptors again. */
+const PAUSE = 100;
 
 /** How to listen for WebSockets; what is told of messages is for each. */
 export interface WebSocketListenOptions extends WebSocketOptions, WaitOptions {
@@ -12,11 +24,11 @@ export interface WebSocketListenOptions extends WebSocketOptions, WaitOptions {
    * world can make a browser connect to this machine: unless told, none may; programs, which say nothing, may.
    */
   origins?: readonly string[] | undefined;
-  /** Asked of each request after that; where it says no, the request is refused with status 403. */
+  /** Asked of each request after that; unless it says `true`, the request is refused with status 403. */
   authorize?: ((request: Request) => boolean | Promise<boolean>) | undefined;
   /** Subprotocols that are spoken here; the first that the client names is chosen. */
   protocols?: readonly string[] | undefined;
-  /** Milliseconds after which a peer is asked whether it is still there, and closed if it does not say so; 120,000 unless told. */
+  /** Milliseconds after which a peer is asked whether it is still there, and closed if it does not say so; 0: never. 120,000 unless told. */
   idleTimeout?: number | undefined;
   /** The certificate in PEM, for `wss:`. */
   cert?: string | undefined;
@@ -27,52 +39,59 @@ export interface WebSocketListenOptions extends WebSocketOptions, WaitOptions {
 class WebSocketListenerSource implements ListenerSource<WebSocketChannel> {
   readonly fd = undefined;
   readonly ended = false;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #stop = new AbortController();
-  readonly #path: string;
+  readonly #url: URL;
   readonly #options: WebSocketListenOptions;
   readonly #arrived: WebSocketChannel[] = [];
   readonly address: string;
   connections = 0;
   refused = 0;
+  #server: Deno.HttpServer<Deno.NetAddr>;
+  #error: { error: unknown } | undefined;
+  /** What was thrown last that does not last. */
+  #costOne: unknown;
+  #pause: ReturnType<typeof setTimeout> | undefined;
   #wake: (() => void) | undefined;
 
-  constructor({ protocol, hostname, port, pathname }: URL, options: WebSocketListenOptions) {
-    const { cert, key } = options;
+  constructor(url: URL, options: WebSocketListenOptions) {
     this.#options = options;
-    this.#path = pathname;
-    this.#server = Deno.serve({
-      hostname: hostname.replace(/^\[|\]$/g, ""),
-      port: Number(port || (protocol === "wss:" ? 443 : 80)),
-      signal: this.#stop.signal,
-      onListen: () => {},
-      ...protocol === "wss:" && { cert: cert!, key: key! },
-    }, (request) => this.#answer(request));
-    this.#server.unref();
+    this.#url = new URL(url);
+    const { protocol, hostname, pathname } = url;
+    this.#server = this.#serve(Number(url.port || (protocol === "wss:" ? 443 : 80)));
     this.address = `${protocol}//${hostname}:${this.#server.addr.port}${pathname}`;
   }
 
   get finished(): Promise<void> {
     this.#server.ref();
-    return this.#server.finished;
+    return this.#server.finished.catch(() => {});
   }
 
   take(): WebSocketChannel | undefined {
-    return this.#arrived.shift();
+    if (this.#error === undefined) return this.#arrived.shift();
+    const { error } = this.#error;
+    this.#error = undefined;
+    throw error;
   }
 
   ready(): boolean {
-    return this.#arrived.length > 0;
+    return this.#error !== undefined || this.#arrived.length > 0;
+  }
+
+  retryAfter(error: unknown): number | undefined {
+    if (error instanceof LimitError) return PAUSE;
+    return error === this.#costOne ? 0 : undefined;
   }
 
   park(wake: () => void): () => void {
     this.#server.ref();
+    if (this.#pause !== undefined) Deno.refTimer(this.#pause);
     this.#wake = wake;
     return () => this.#rest();
   }
 
   close(): void {
     this.#rest();
+    clearTimeout(this.#pause);
     this.#stop.abort();
     for (const channel of this.#arrived.splice(0)) channel.close();
   }
@@ -80,31 +99,101 @@ class WebSocketListenerSource implements ListenerSource<WebSocketChannel> {
   #rest(): void {
     this.#wake = undefined;
     this.#server.unref();
+    if (this.#pause !== undefined) Deno.unrefTimer(this.#pause);
   }
 
-  async #answer(request: Request): Promise<Response> {
-    const { maxConnections = DEFAULT_MAX_CONNECTIONS, authorize, idleTimeout = 120_000 } = this.#options;
-    if (new URL(request.url).pathname !== this.#path) return new Response("Not found\n", { status: 404 });
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      return new Response("A WebSocket is spoken here\n", { status: 426, headers: { upgrade: "websocket" } });
-    }
-    const origin = request.headers.get("origin");
-    const known = origin === null || this.#options.origins?.includes(origin);
-    if (!known || (authorize !== undefined && !await authorize(request))) {
-      this.refused++;
-      return new Response("Forbidden\n", { status: 403 });
-    }
-    if (this.connections >= maxConnections) return new Response("Too many\n", { status: 503 });
-    const { socket, response } = Deno.upgradeWebSocket(request, {
-      idleTimeout: Math.ceil(idleTimeout / 1000),
-      ...this.#protocol(request),
-    });
-    this.connections++;
-    this.#arrived.push(new WebSocketChannel(socket, this.#options, () => this.connections--));
+  #tell(): void {
     const wake = this.#wake;
     this.#rest();
     wake?.();
-    return response;
+  }
+
+  #serve(port: number): Deno.HttpServer<Deno.NetAddr> {
+    const { protocol, hostname } = this.#url;
+    const { cert, key } = this.#options;
+    const server = Deno.serve({
+      hostname: hostname.replace(/^\[|\]$/g, ""),
+      port,
+      signal: this.#stop.signal,
+      onListen: () => {},
+      ...protocol === "wss:" && { cert: cert!, key: key! },
+    }, (request) => this.#answer(request));
+    server.unref();
+    server.finished.catch((error) => this.#failed(error));
+    return server;
+  }
+
+  /** The runtime's server ends for good where it cannot accept, as when the process has no descriptor left. */
+  #failed(cause: Error): void {
+    if (this.#stop.signal.aborted) return;
+    // Where nobody waits it may be over before somebody does.
+    if (this.#wake !== undefined) {
+      const { address: target } = this;
+      const code = Number(/os error (\d+)/.exec(cause.message)?.[1] ?? ERRNO.EMFILE);
+      const action = `accept a connection at "${target}"`;
+      this.#costOne = errnoError(code, { syscall: "accept4", action, target });
+      this.#error ??= { error: this.#costOne };
+    }
+    this.#tell();
+    this.#serveAgain();
+  }
+
+  #serveAgain(): void {
+    const again = () => {
+      this.#pause = undefined;
+      try {
+        this.#server = this.#serve(this.#server.addr.port);
+        if (this.#wake !== undefined) this.#server.ref();
+      } catch {
+        this.#serveAgain();
+      }
+    };
+    this.#pause = setTimeout(again, PAUSE);
+    if (this.#wake === undefined) Deno.unrefTimer(this.#pause);
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    const { maxConnections = DEFAULT_MAX_CONNECTIONS, idleTimeout = 120_000 } = this.#options;
+    if (new URL(request.url).pathname !== this.#url.pathname) {
+      return new Response("Not found\n", { status: 404 });
+    }
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      return new Response("A WebSocket is spoken here\n", { status: 426, headers: { upgrade: "websocket" } });
+    }
+    if (!await this.#admits(request)) {
+      this.refused++;
+      return new Response("Forbidden\n", { status: 403 });
+    }
+    // Some of those that nobody has accepted may have gone again.
+    if (Math.max(this.connections, this.#arrived.length) >= maxConnections) {
+      return new Response("Too many\n", { status: 503 });
+    }
+    let upgraded: Deno.WebSocketUpgrade;
+    try {
+      upgraded = Deno.upgradeWebSocket(request, {
+        idleTimeout: Math.ceil(idleTimeout / 1000),
+        ...this.#protocol(request),
+      });
+    } catch {
+      return new Response("Not the handshake of a WebSocket\n", { status: 400 });
+    }
+    this.connections++;
+    this.#arrived.push(new WebSocketChannel(upgraded.socket, this.#options, () => this.connections--));
+    this.#tell();
+    return upgraded.response;
+  }
+
+  async #admits(request: Request): Promise<boolean> {
+    const { origins, authorize } = this.#options;
+    const origin = request.headers.get("origin");
+    if (origin !== null && !origins?.includes(origin)) return false;
+    try {
+      return authorize === undefined || await authorize(request) === true;
+    } catch (error) {
+      this.#error ??= { error: this.#costOne = error };
+      this.#tell();
+      return false;
+    }
   }
 
   #protocol(request: Request): { protocol: string } | undefined {
@@ -117,9 +206,18 @@ class WebSocketListenerSource implements ListenerSource<WebSocketChannel> {
 /**
  * Listens for WebSockets at `ws://host:port/path`, or `wss:` with a certificate; port 0 is one that is free.
  *
- * Other paths are answered with status 404. Web pages may connect only if `origins` names theirs. Needs `--allow-net`.
+ * Other paths are answered with status 404. Web pages may connect only if `origins` names theirs. Closing the listener
+ * ends its connections as well. Needs `--allow-net`.
+ *
+ * It is the runtime's own server. Where it cannot accept because the process has no descriptor left, one `accept`
+ * throws a `LimitError`, and it listens again a moment later. What it does not bound are the connections that have
+ * not asked for a WebSocket yet, in number and time, and the up to 64 MiB of a message that each of the
+ * `maxConnections` may be in the middle of: where strangers come, put a proxy before it that does.
  *
  * @throws {AlreadyExistsError} with code `EADDRINUSE` if somebody else listens there.
+ * @throws {PermissionError} if the port is below 1024 and this user may not have it.
+ * @throws {IpcError} with code `EADDRNOTAVAIL` if it is not an address of this machine.
+ * @throws {RangeError} if an option is out of range.
  * @throws {TypeError} if it is not such a URL, or `cert` and `key` are missing for `wss:`.
  *
  * @example
@@ -145,15 +243,41 @@ export function listenWebSocket(
       throw new TypeError(`Cannot listen at "${at}": wss: needs cert and key`);
     }
     checkWebSocket(options);
+    checkListen(options);
+    options.signal?.throwIfAborted();
     try {
       return new Listener(new WebSocketListenerSource(url, options));
     } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-      throw new AlreadyExistsError(`Cannot listen at "${at}": the address is in use`, {
-        code: "EADDRINUSE",
-        target: String(at),
-        cause: error,
-      });
+      throw listenFailure(error, String(at));
     }
   });
+}
+
+function checkListen({ maxConnections = 1, idleTimeout = 0, timeout }: WebSocketListenOptions): void {
+  checkTimeout(timeout);
+  if (!(maxConnections >= 1)) {
+    throw new RangeError(`Cannot listen with maxConnections ${maxConnections}: it is a number from 1`);
+  }
+  if (!(idleTimeout >= 0)) {
+    throw new RangeError(`Cannot use ${idleTimeout} as idleTimeout: it is a number of milliseconds from 0`);
+  }
+}
+
+/** The errors of the runtime as those of this package. */
+function listenFailure(cause: unknown, target: string): unknown {
+  const what = `Cannot listen at "${target}"`;
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return new AlreadyExistsError(`${what}: the address is in use`, { code: "EADDRINUSE", target, cause });
+  }
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return new IpcError(`${what}: it is not an address of this machine`, {
+      code: "EADDRNOTAVAIL",
+      target,
+      cause,
+    });
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return new PermissionError(`${what}: this user may not have the port`, { code: "EACCES", target, cause });
+  }
+  return cause;
 }

@@ -6,6 +6,7 @@ import {
   IpcError,
   LimitError,
   MessageTooLongError,
+  NotFoundError,
   TimeoutError,
 } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
@@ -155,7 +156,7 @@ Deno.test("who may connect: origins, authorize, the path, and how many", async (
 Deno.test("hostile: a message that is too long, and more than anybody receives", async () => {
   await using listener = await listenWebSocket("ws://127.0.0.1:0/", {
     maxMessageSize: 1000,
-    maxBufferedBytes: 2500,
+    maxBufferedBytes: 2600,
   });
   const long = await connectWebSocket(listener.address);
   const server = (await listener.accept())!;
@@ -184,6 +185,17 @@ Deno.test("what cannot be is told", async () => {
   await assertRejects(() => connectWebSocket("tcp:127.0.0.1:1"), TypeError);
   await assertRejects(() => connectWebSocket(`${listener.address}elsewhere`), IpcError);
   await assertRejects(() => connectWebSocket(listener.address, { maxMessageSize: 0 }), RangeError);
+  await assertRejects(() => connectWebSocket(listener.address, { timeout: -1 }), RangeError);
+  await assertRejects(() => connectWebSocket(`${listener.address}#part`), TypeError);
+  await assertRejects(() => connectWebSocket(listener.address, { protocols: ["a", "a"] }), TypeError);
+  await assertRejects(() => connectWebSocket("ws://no-such-host.invalid:1/"), NotFoundError);
+  for (const option of [{ maxConnections: NaN }, { maxConnections: -1 }, { idleTimeout: -1 }]) {
+    await assertRejects(() => listenWebSocket("ws://127.0.0.1:0/", option), RangeError);
+  }
+  const elsewhere = await assertRejects(() => listenWebSocket("ws://192.0.2.1:0/"), IpcError);
+  assertEquals(elsewhere.code, "EADDRNOTAVAIL");
+  const aborted = AbortSignal.abort(new Error("Enough"));
+  await assertRejects(() => listenWebSocket("ws://127.0.0.1:0/", { signal: aborted }), Error, "Enough");
   const reason = new Error("Enough");
   await assertRejects(
     () => connectWebSocket(listener.address, { signal: AbortSignal.abort(reason) }),
@@ -299,3 +311,46 @@ async function removeLeft(folder: string): Promise<void> {
     }
   }
 }
+
+Deno.test("hostile: messages without a byte take memory, too", async () => {
+  await using listener = await listenWebSocket("ws://127.0.0.1:0/", { maxBufferedBytes: 2600 });
+  const flood = await connectWebSocket(listener.address);
+  const flooded = (await listener.accept())!;
+  await flood.sendBatch(Array.from({ length: 20 }, () => new Uint8Array(0)));
+  await assertRejects(() => flood.receive({ timeout: 10_000 }), BrokenPipeError);
+  assertEquals(await flooded.receiveBatch(), Array.from({ length: 10 }, () => new Uint8Array(0)));
+  await assertRejects(() => flooded.receive(), LimitError);
+  for (const channel of [flood, flooded]) channel.close();
+  while (listener.connections > 0) await sleep(1);
+});
+
+Deno.test("authorize that throws refuses one, and is told", async () => {
+  const answers: unknown[] = [new Error("Nobody knows"), "yes", Promise.resolve(true)];
+  const authorize = () => {
+    const answer = answers.shift();
+    if (answer instanceof Error) throw answer;
+    return answer as boolean;
+  };
+  await using listener = await listenWebSocket("ws://127.0.0.1:0/", { authorize });
+  await assertRejects(() => connectWebSocket(listener.address), IpcError);
+  await assertRejects(() => listener.accept({ timeout: 10_000 }), Error, "Nobody knows");
+  await assertRejects(() => connectWebSocket(listener.address), IpcError);
+  assertEquals(listener.refused, 2);
+  const client = await connectWebSocket(listener.address);
+  const server = (await listener.accept())!;
+  await client.end();
+  assertEquals(await server.receive(), undefined);
+});
+
+Deno.test("a request that is no handshake is the client's mistake, and nothing that the server has to say", async () => {
+  await using listener = await listenWebSocket("ws://127.0.0.1:0/");
+  using connection = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: Number(new URL(listener.address).port),
+  });
+  const request = "GET / HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+  await connection.write(bytes(request));
+  const answer = new Uint8Array(1024);
+  const length = await connection.read(answer);
+  assertEquals(new TextDecoder().decode(answer.subarray(9, 12)), "400", String(length));
+});

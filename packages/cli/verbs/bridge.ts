@@ -5,6 +5,7 @@ import { about } from "../_failure.ts";
 import { bytes, count, seconds } from "../_format.ts";
 import { print } from "../io.ts";
 import { followOption, listenOption, openReceiver, openSender } from "../_open.ts";
+import { tellLosses } from "../_losses.ts";
 import { duration } from "../_options.ts";
 import { ProgressLine } from "../_progress_line.ts";
 import { verb } from "../_verb.ts";
@@ -62,8 +63,12 @@ export default verb({
     io.signal.addEventListener("abort", lateClose, { once: true });
     try {
       await about(`${from} ${to}`, async () => {
-        const rest = (received: Receiver) => arrived(source, received, Infinity);
-        await carry(receiver, sender, rest, io.signal, (now) => counts = now);
+        await carry(receiver, sender, {
+          rest: (received) => arrived(source, received, Infinity),
+          goOn: follow ? tellLosses(receiver, from, io.stderr) : undefined,
+          signal: io.signal,
+          onProgress: (now) => counts = now,
+        });
       });
     } finally {
       io.signal.removeEventListener("abort", lateClose);
@@ -81,29 +86,40 @@ export default verb({
   },
 });
 
+/** How messages are carried. */
+interface Carrying {
+  /** What is there at an abort. */
+  rest(receiver: Receiver): Promise<Bytes[]>;
+  /** Throws an error of the receiver on, unless others follow behind it; unless given, all are thrown. */
+  goOn: ((error: unknown) => Promise<void>) | undefined;
+  signal: AbortSignal;
+  onProgress(counts: PumpCounts): void;
+}
+
 /** Pumps until the end or a signal; what has come by then is still carried over. */
-async function carry(
-  receiver: Receiver,
-  sender: Sender,
-  restOf: (receiver: Receiver) => Promise<Bytes[]>,
-  signal: AbortSignal,
-  onProgress: (counts: PumpCounts) => void,
-): Promise<void> {
+async function carry(receiver: Receiver, sender: Sender, carrying: Carrying): Promise<void> {
+  const { rest, goOn, signal, onProgress } = carrying;
   let counts: PumpCounts = { messages: 0, bytes: 0 };
-  const count = (now: PumpCounts) => onProgress(counts = now);
-  try {
-    await pump(receiver, sender, { signal, onProgress: count });
-  } catch (error) {
-    if (signal.aborted && error === signal.reason) {
-      const rest = await restOf(receiver);
-      await sender.sendBatch(rest);
-      await sender.end();
-      count({
-        messages: counts.messages + rest.length,
-        bytes: rest.reduce((bytes, message) => bytes + message.byteLength, counts.bytes),
-      });
+  while (true) {
+    const before = counts;
+    const count = ({ messages, bytes }: PumpCounts) =>
+      onProgress(counts = { messages: before.messages + messages, bytes: before.bytes + bytes });
+    let unsent = false;
+    try {
+      await pump(receiver, sender, { signal, onProgress: count, onUnsent: () => unsent = true });
+      return;
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) {
+        const last = await rest(receiver);
+        await sender.sendBatch(last);
+        await sender.end();
+        const bytes = last.reduce((sum, message) => sum + message.byteLength, 0);
+        onProgress({ messages: counts.messages + last.length, bytes: counts.bytes + bytes });
+        throw error;
+      }
+      if (unsent || goOn === undefined) throw error;
+      await goOn(error);
     }
-    throw error;
   }
 }
 

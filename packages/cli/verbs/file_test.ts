@@ -43,6 +43,32 @@ Deno.test("the place of a consumer is kept, and what was printed does not come a
   assertMatch((await ipc(["stat", address])).stdout, /^consumer +position +waiting +out\nw +5 +0 +0$/m);
 });
 
+Deno.test("who follows a log is told of damage, and goes on behind it", async () => {
+  using dir = folder();
+  const address = `file:${dir.path}/log`;
+  const words = Array.from({ length: 9 }, (_, index) => `message ${index + 1}`);
+  assertEquals((await ipc(["send", address, ...words, "--listen"])).code, 0);
+  const [segment] = [...Deno.readDirSync(`${dir.path}/log`)].filter(({ name }) => name.endsWith(".log"));
+  const file = `${dir.path}/log/${segment!.name}`;
+  const bytes = Deno.readFileSync(file);
+  // In the text of the fourth.
+  bytes[new TextDecoder("latin1").decode(bytes).indexOf("message 4") + 2]! ^= 1;
+  Deno.writeFileSync(file, bytes);
+  const whole = words.filter((_, index) => index !== 3).join("\n") + "\n";
+  for (const from of [address, `${address}?consumer=w`]) {
+    const { code, stdout, stderr } = await ipc(["recv", from, "--follow", "--timeout", "500"]);
+    assertEquals([code, stdout], [124, whole]);
+    assertEquals(stderr.split("damaged; the next is 5").length, 2);
+  }
+  const first = await ipc(["recv", `${address}?consumer=x`, "--count", "9"]);
+  assertEquals([first.code, first.stdout], [1, words.slice(0, 3).join("\n") + "\n"]);
+  await using bridge = start(["bridge", address, `file:${dir.path}/copy`, "--follow", "--listen"]);
+  const copied = await ipc(["recv", `file:${dir.path}/copy`, "--listen", "--count", "8", "--timeout", "30s"]);
+  assertEquals(copied.stdout, whole);
+  bridge.process.kill("SIGTERM");
+  assertMatch((await bridge.finished).stderr, /damaged; the next is 5/);
+});
+
 Deno.test("several who are one consumer share the messages", async () => {
   using dir = folder();
   const address = `file:${dir.path}/jobs`;

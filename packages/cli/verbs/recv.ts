@@ -6,6 +6,7 @@ import { joined } from "../_bytes.ts";
 import { about, AddressFailure, Failed, STATUS, UsageError } from "../_failure.ts";
 import type { Io } from "../io.ts";
 import { followOption, listenOption, openReceiver } from "../_open.ts";
+import { tellLosses } from "../_losses.ts";
 import { duration, flag, integer } from "../_options.ts";
 import { verb } from "../_verb.ts";
 
@@ -82,11 +83,12 @@ export default verb({
     // A member of a consumer says of each message that it was printed.
     const tells = selects || json || "consumer" in address.params;
     const next = tells && "receiveMessage" in receiver
-      ? (max: number) => receiveTelling(receiver as Telling, max, selection, wait)
+      ? receivesTelling(receiver as Telling, selection, wait)
       : async (max: number) => asMessages(await receiver.receiveBatch({ ...wait, max }));
     const rest = async (max: number) => asMessages(await arrived(address, receiver, max));
     try {
-      const taken = await about(address.text, () => take(next, rest, wanted, io, print));
+      const goOn = follow ? tellLosses(receiver, address.text, io.stderr) : rethrow;
+      const taken = await about(address.text, () => take({ next, rest, goOn, print }, wanted, io));
       if (taken === wanted || follow) return STATUS.done;
       throw new AddressFailure(address.text, new Failed(endedEarly(taken, wanted)));
     } finally {
@@ -108,34 +110,58 @@ function checkSelection(address: Address, selection: Selection): boolean {
   return given > 0;
 }
 
-/** Receives at least one message and all that are there now; none is the end. */
-async function receiveTelling(
+/** What receives at least one message and all that are there now; none is the end. */
+function receivesTelling(
   receiver: Telling,
-  max: number,
   selection: Selection,
   wait: WaitOptions,
-): Promise<Message[]> {
-  const batch: Message[] = [];
-  let message = await receiver.receiveMessage({ ...wait, ...selection });
-  while (message !== undefined) {
-    batch.push(message);
-    message = batch.length < max ? receiver.tryReceiveMessage(selection) : undefined;
-  }
-  return batch;
+): (max: number) => Promise<Message[]> {
+  /** An error that came behind messages; it is told next. */
+  let kept: { error: unknown } | undefined;
+  return async (max) => {
+    if (kept !== undefined) {
+      const { error } = kept;
+      kept = undefined;
+      throw error;
+    }
+    const batch: Message[] = [];
+    let message = await receiver.receiveMessage({ ...wait, ...selection });
+    while (message !== undefined) {
+      batch.push(message);
+      try {
+        message = batch.length < max ? receiver.tryReceiveMessage(selection) : undefined;
+      } catch (error) {
+        kept = { error };
+        break;
+      }
+    }
+    return batch;
+  };
+}
+
+/** Goes on behind nothing. */
+function rethrow(error: unknown): Promise<void> {
+  return Promise.reject(error);
 }
 
 function asMessages(batch: readonly Bytes[]): Message[] {
   return batch.map((data) => ({ data }));
 }
 
+/** How messages are taken and printed. */
+interface Taking {
+  /** Waits for at least one message. */
+  next(max: number): Promise<Message[]>;
+  /** Has what is there at an abort. */
+  rest(max: number): Promise<Message[]>;
+  /** Throws an error of `next` on, unless others follow behind it. */
+  goOn(error: unknown): Promise<void>;
+  /** Prints one message. */
+  print(message: Message, to: Uint8Array[]): void;
+}
+
 /** Takes messages and prints them, as many as there are with one write; tells how many they were. */
-async function take(
-  next: (max: number) => Promise<Message[]>,
-  rest: (max: number) => Promise<Message[]>,
-  wanted: number,
-  io: Io,
-  print: (message: Message, to: Uint8Array[]) => void,
-): Promise<number> {
+async function take({ next, rest, goOn, print }: Taking, wanted: number, io: Io): Promise<number> {
   let taken = 0;
   const show = async (batch: readonly Message[]) => {
     const pieces: Uint8Array[] = [];
@@ -146,7 +172,13 @@ async function take(
   };
   try {
     while (taken < wanted) {
-      const batch = await next(Math.min(wanted - taken, MOST_AT_ONCE));
+      let batch: Message[];
+      try {
+        batch = await next(Math.min(wanted - taken, MOST_AT_ONCE));
+      } catch (error) {
+        await goOn(error);
+        continue;
+      }
       if (batch.length === 0) break;
       await show(batch);
     }

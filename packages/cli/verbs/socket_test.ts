@@ -124,6 +124,38 @@ Deno.test("a port that is free: --listen says which, and ls and stat find it", a
   }
 });
 
+Deno.test({
+  name: "one who connects and does wrong is told on standard error; recv and bridge go on with the others",
+  ignore: !has("python3"),
+  async fn() {
+    using dir = folder();
+    const [path, to] = [`${dir.path}/in`, `unix-seqpacket:${dir.path}/to`];
+    const bad =
+      "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.send(b'GET /')";
+    const misbehave = () => new Deno.Command("python3", { args: ["-c", bad, path] }).outputSync().code;
+
+    await using receiver = start(["recv", `unix:${path}`, "--listen", "--count", "2"]);
+    await until(() => exists(path));
+    for (const word of ["one", "two"]) {
+      assertEquals(misbehave(), 0);
+      assertEquals((await ipc(["send", `unix:${path}`, word])).code, 0);
+    }
+    const received = await receiver.finished;
+    assertEquals([received.code, received.stdout], [0, "one\ntwo\n"]);
+    const line = `ipc: unix:${path}: a connection was ended: `;
+    assertEquals(received.stderr.split("\n").filter((each) => each.startsWith(line)).length, 2);
+
+    await using bridge = start(["bridge", `unix:${path}`, to, "--listen"]);
+    await until(() => exists(path) && exists(`${dir.path}/to`));
+    await using target = start(["recv", to]);
+    assertEquals(misbehave(), 0);
+    assertEquals((await ipc(["send", `unix:${path}`, "over"])).code, 0);
+    assertEquals((await target.finished).stdout, "over\n");
+    bridge.process.kill("SIGTERM");
+    assertMatch((await bridge.finished).stderr, /a connection was ended/);
+  },
+});
+
 Deno.test("a signal ends recv --listen, prints what has come, and removes the path", async () => {
   using dir = folder();
   const address = `unix:${dir.path}/in`;

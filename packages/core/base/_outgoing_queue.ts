@@ -32,6 +32,10 @@ export class OutgoingQueue {
     return this.#line.length === 0;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get first(): Outgoing | undefined {
     return this.#line[0];
   }

@@ -197,12 +197,11 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
       if (this.#kept !== undefined || this.#keptError !== undefined) return true;
       try {
         if (source.ready !== undefined) return source.ready() || undefined;
-        this.#kept = source.take();
       } catch (error) {
         this.#keptError = { error };
         return true;
       }
-      return this.#kept === undefined ? undefined : true;
+      return this.#keepNext() || undefined;
     };
     await this.#front.take(look, { ...options, watching: true });
   }
@@ -232,6 +231,13 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
     return this.#line(line).takeSync(take, options);
   }
 
+  /** Looks at the message that is next, and leaves it so; `undefined`: there is none now, or an error comes first. */
+  protected peekNext(): In | undefined {
+    this.#checkFree();
+    if (this.#kept === undefined && this.#keptError === undefined) this.#keepNext();
+    return this.#kept;
+  }
+
   /** Takes what `take` finds, without waiting. */
   protected tryReceiveWith<T>(take: () => T | undefined): T | undefined {
     this.#checkFree();
@@ -246,6 +252,16 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
     }
     this.#throwKept();
     return this.#source.take();
+  }
+
+  /** Whether there is a message, or an error, that is the next from now on. */
+  #keepNext(): boolean {
+    try {
+      this.#kept = this.#source.take();
+    } catch (error) {
+      this.#keptError = { error };
+    }
+    return this.#kept !== undefined || this.#keptError !== undefined;
   }
 
   #takeMany(max: number | undefined): In[] | undefined {

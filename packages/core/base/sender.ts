@@ -229,6 +229,11 @@ export class BaseSender implements SyncSender {
     }
   }
 
+  /** Bytes of single messages that wait for room; `undefined`: nothing waits. */
+  protected get waiting(): number | undefined {
+    return this.#queue.empty && !this.#sink.begun ? undefined : this.#queue.bytes;
+  }
+
   #check(message: Uint8Array): void {
     this.#checkOpen();
     checkMessage(message, this.#sink.maxMessageSize);

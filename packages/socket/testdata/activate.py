@@ -1,4 +1,7 @@
-"""Starts a program as a service manager does: activate.py NAMES|- KIND:PATH... -- COMMAND..."""
+"""Starts a program as a service manager does: activate.py NAMES|- KIND:PATH... -- COMMAND...
+
+dgram-early-MODE is a socket with this mode that has a datagram before the program begins.
+"""
 
 import os
 import socket
@@ -14,8 +17,13 @@ for address in rest[:split]:
         made.bind(("127.0.0.1", 0))
         print(made.getsockname()[1], flush=True)
     else:
+        kind, _, mode = kind.partition("-early-")
         made = socket.socket(socket.AF_UNIX, getattr(socket, "SOCK_" + kind.upper()))
         made.bind(path)
+        if mode:
+            # As what lets the service begin.
+            os.chmod(path, int(mode, 8))
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"early", path)
     if kind != "dgram":
         made.listen()
     opened.append(made.detach())

@@ -5,6 +5,8 @@ export interface Certificates {
   ca: string;
   server: { cert: string; key: string };
   client: { cert: string; key: string };
+  /** Of a client with two common names. */
+  twofold: { cert: string; key: string };
   /** Of a client whose signer nobody knows. */
   stranger: { cert: string; key: string };
 }
@@ -33,7 +35,13 @@ export async function makeCertificates(): Promise<Certificates> {
       );
     }
     await Deno.writeTextFile(`${folder}/names`, "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
-    for (const [name, root] of [["server", "ca"], ["client", "ca"], ["stranger", "other"]] as const) {
+    const made = [
+      ["server", "ca", "/CN=server"],
+      ["client", "ca", "/CN=client"],
+      ["twofold", "ca", "/CN=stranger/CN=client"],
+      ["stranger", "other", "/CN=stranger"],
+    ] as const;
+    for (const [name, root, subject] of made) {
       await openssl(
         folder,
         "req",
@@ -43,7 +51,7 @@ export async function makeCertificates(): Promise<Certificates> {
         "-out",
         `${name}.csr`,
         "-subj",
-        `/CN=${name}`,
+        subject,
       );
       await openssl(
         folder,
@@ -68,6 +76,7 @@ export async function makeCertificates(): Promise<Certificates> {
       ca: await read("ca.pem"),
       server: await pair("server"),
       client: await pair("client"),
+      twofold: await pair("twofold"),
       stranger: await pair("stranger"),
     };
   } finally {

@@ -1,0 +1,4 @@
+/** All that can be tortured here. */
+
+export * from "./net_torture.ts";
+export * from "./unix_torture.ts";
