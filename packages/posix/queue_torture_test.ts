@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { leakCheck, torture } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { TestProcess } from "./testdata/process.ts";
-import { queue } from "./testdata/queue_torture.ts";
+import { queue } from "./testdata/torture.ts";
 import { CEILING, MOD, withQueue } from "./testdata/queues.ts";
 
 leakCheck();

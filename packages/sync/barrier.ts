@@ -78,6 +78,17 @@ export class Barrier implements Disposable, AsyncDisposable {
    * @throws {RangeError} if it is not all inside the mapping, `offset` is not a multiple of 8, or `parties` not an
    *   integer from 1 to 4,095.
    * @throws {TypeError} if the mapping is for reading.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Barrier } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using barrier = Barrier.initialize(mapping, 0, 3);
+   * assertEquals([barrier.parties, barrier.arrived], [3, 0]);
+   * ```
    */
   static initialize(mapping: Mapping, offset: number, parties: number): Barrier {
     if (!isCount(parties)) {
@@ -94,6 +105,18 @@ export class Barrier implements Disposable, AsyncDisposable {
    * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
    * @throws {TypeError} if the mapping is for reading.
    * @throws {UntrustedError} if there is none of this version.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Barrier } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * Barrier.initialize(mapping, 0, 2).close();
+   * using barrier = Barrier.at(mapping, 0); // In another process, as a rule.
+   * assertEquals(barrier.parties, 2);
+   * ```
    */
   static at(mapping: Mapping, offset: number): Barrier {
     const lengthOf = (words: Int32Array) => isCount(Atomics.load(words, PARTIES)) ? BYTES : undefined;

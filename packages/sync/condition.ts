@@ -26,7 +26,8 @@ const BYTES = 16;
  * because it was closed or given up, is that the error, and `guard.held` false.
  *
  * **Waiting gives the lock up as unlocking does**: with a guard that is `abandoned` repair the state and call
- * `markConsistent` first, also after each wait, or nobody can use the mutex any more.
+ * `markConsistent` first, also after each wait, or nobody can use the mutex any more. `waitFor` may wait several times:
+ * there the place for it is the predicate, and behind it for a wait that ends with an error.
  *
  * It works with a `Mutex` and a `PthreadMutex`; all who use one condition use the same mutex. One that is killed while
  * it waits takes no notification with it for longer than a second. The owner of the mutex that dies meanwhile is told
@@ -45,9 +46,10 @@ const BYTES = 16;
  * let ready = false; // In the mapping, as a rule.
  *
  * const waiting = mutex.withLock(async (guard) => {
- *   if (guard.abandoned) guard.markConsistent(); // After repairing what the lock guards.
- *   await changed.waitFor(guard, () => ready, { timeout: 5000 });
- *   if (guard.abandoned) guard.markConsistent();
+ *   await changed.waitFor(guard, () => {
+ *     if (guard.abandoned) guard.markConsistent(); // After repairing what the lock guards.
+ *     return ready;
+ *   });
  * });
  * await mutex.withLock((guard) => { // In another process, as a rule.
  *   if (guard.abandoned) guard.markConsistent();
@@ -84,6 +86,17 @@ export class Condition implements Disposable, AsyncDisposable {
    *
    * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
    * @throws {TypeError} if the mapping is for reading.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition, Mutex } from "@ipc/sync";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = Mutex.initialize(mapping, 0);
+   * using changed = Condition.initialize(mapping, Mutex.byteLength);
+   * changed.notifyAll();
+   * ```
    */
   static initialize(mapping: Mapping, offset: number): Condition {
     return new Condition(Place.initialize(KIND, mapping, offset, BYTES));
@@ -95,6 +108,20 @@ export class Condition implements Disposable, AsyncDisposable {
    * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
    * @throws {TypeError} if the mapping is for reading.
    * @throws {UntrustedError} if there is none of this version.
+   *
+   * @example
+   * ```ts
+   * import { UntrustedError } from "@ipc/core";
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition } from "@ipc/sync";
+   * import { assertThrows } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * assertThrows(() => Condition.at(mapping, 16), UntrustedError);
+   * Condition.initialize(mapping, 16).close();
+   * using changed = Condition.at(mapping, 16); // In another process, as a rule.
+   * changed.notifyOne();
+   * ```
    */
   static at(mapping: Mapping, offset: number): Condition {
     return new Condition(Place.at(KIND, mapping, offset, BYTES));
@@ -162,6 +189,21 @@ export class Condition implements Disposable, AsyncDisposable {
    * The same, blocking this thread. System calls: `futex`, and those of the mutex.
    *
    * Throws as `wait` does.
+   *
+   * @example
+   * ```ts
+   * import { TimeoutError } from "@ipc/core";
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Condition, Mutex } from "@ipc/sync";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = Mutex.initialize(mapping, 0);
+   * using changed = Condition.initialize(mapping, 16);
+   * using guard = mutex.lockSync();
+   * assertThrows(() => changed.waitSync(guard, { timeout: 5 }), TimeoutError); // Nobody notifies.
+   * assertEquals(guard.held, true);
+   * ```
    */
   waitSync(guard: MutexGuard, options: SyncOptions = {}): void {
     const { own, attempt } = this.#begin(guard, (seen) => void (this.#blocked = seen));
@@ -180,18 +222,24 @@ export class Condition implements Disposable, AsyncDisposable {
    * @example
    * ```ts
    * import { Mapping } from "@ipc/core/sys";
-   * import { Condition, Mutex } from "@ipc/sync";
+   * import { Condition, Mutex, type MutexGuard } from "@ipc/sync";
    * import { assertEquals } from "@std/assert";
    *
    * using mapping = Mapping.anonymous(4096);
    * using mutex = Mutex.initialize(mapping, 0);
    * using changed = Condition.initialize(mapping, 16);
    * const words = new Int32Array(mapping.buffer, 32, 1);
-   * const taken = mutex.withLock(async (guard) => {
+   * const repair = (guard: MutexGuard) => {
    *   if (guard.abandoned) guard.markConsistent(); // The number alone is always whole.
-   *   await changed.waitFor(guard, () => words[0]! > 0, { timeout: 5000 });
-   *   if (guard.abandoned) guard.markConsistent();
-   *   return words[0]!--;
+   * };
+   * const taken = mutex.withLock(async (guard) => {
+   *   const there = () => (repair(guard), words[0]! > 0);
+   *   try {
+   *     await changed.waitFor(guard, there, { timeout: 5000 });
+   *     return words[0]!--;
+   *   } finally {
+   *     if (guard.held) repair(guard); // Nobody notified in time.
+   *   }
    * });
    * await mutex.withLock((guard) => { // In another process, as a rule.
    *   if (guard.abandoned) guard.markConsistent();
@@ -229,8 +277,10 @@ export class Condition implements Disposable, AsyncDisposable {
    * const words = new Int32Array(mapping.buffer, 32, 1);
    * words[0] = 1; // By another process, as a rule, which then calls notifyOne().
    * using guard = mutex.lockSync();
-   * if (guard.abandoned) guard.markConsistent();
-   * changed.waitForSync(guard, () => words[0]! > 0, { timeout: 5000 });
+   * changed.waitForSync(guard, () => {
+   *   if (guard.abandoned) guard.markConsistent(); // After repairing what the lock guards.
+   *   return words[0]! > 0;
+   * });
    * ```
    */
   waitForSync(guard: MutexGuard, predicate: () => boolean, options: SyncOptions = {}): void {

@@ -123,6 +123,20 @@ export class Event implements Disposable, AsyncDisposable {
    * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
    * @throws {TypeError} if the mapping is for reading.
    * @throws {UntrustedError} if there is none of this version.
+   *
+   * @example
+   * ```ts
+   * import { UntrustedError } from "@ipc/core";
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Event } from "@ipc/sync";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * assertThrows(() => Event.at(mapping, 0), UntrustedError);
+   * Event.initialize(mapping, 0, { set: true }).close();
+   * using event = Event.at(mapping, 0); // In another process, as a rule.
+   * assertEquals(event.isSet, true);
+   * ```
    */
   static at(mapping: Mapping, offset: number): Event {
     return new Event(Place.at(KIND, mapping, offset, BYTES));
@@ -237,7 +251,20 @@ export class Event implements Disposable, AsyncDisposable {
     await this.#line.take(attempt, { ...options, watching: !this.#auto });
   }
 
-  /** Whether it is set; with `auto` this resets it, as a `wait` does that goes on. System calls: none. */
+  /**
+   * Whether it is set; with `auto` this resets it, as a `wait` does that goes on. System calls: none.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Event } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using event = Event.initialize(mapping, 0, { reset: "auto", set: true });
+   * assertEquals([event.tryWait(), event.tryWait()], [true, false]);
+   * ```
+   */
   tryWait(): boolean {
     const count = this.#count("wait for");
     return this.#goesOn(count, count);

@@ -128,6 +128,20 @@ export class Mutex implements Lockable, Disposable, AsyncDisposable {
    * Throws as `initialize` does. System calls: none.
    *
    * @throws {UntrustedError} if nobody has made one there yet.
+   *
+   * @example
+   * ```ts
+   * import { UntrustedError } from "@ipc/core";
+   * import { Mapping } from "@ipc/core/sys";
+   * import { Mutex } from "@ipc/sync";
+   * import { assertThrows } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * assertThrows(() => Mutex.at(mapping, 0), UntrustedError);
+   * Mutex.initialize(mapping, 0).close();
+   * using mutex = Mutex.at(mapping, 0); // In another process, as a rule.
+   * mutex.lockSync().unlock();
+   * ```
    */
   static at(mapping: Mapping, offset: number): Mutex {
     return new Mutex(Place.at(kind, mapping, offset, BYTES));

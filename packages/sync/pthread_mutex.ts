@@ -97,6 +97,18 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
    * @throws {RangeError} if it is not all inside the mapping, or `offset` is not a multiple of 8.
    * @throws {TypeError} if the mapping is for reading.
    * @throws {NotSupportedError} if this libc has no such mutexes.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { PthreadMutex } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = PthreadMutex.initialize(mapping, 64); // A pthread_mutex_t to programs in C.
+   * using _guard = mutex.lockSync();
+   * assertEquals(mutex.tryLock(), undefined);
+   * ```
    */
   static initialize(mapping: Mapping, offset: number): PthreadMutex {
     const place = placeIn(mapping, offset, "initialize");
@@ -116,6 +128,17 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
    * @throws {TypeError} if the mapping is for reading.
    * @throws {UntrustedError} if there is none of this kind.
    * @throws {NotSupportedError} if this libc has no such mutexes.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { PthreadMutex } from "@ipc/sync";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * PthreadMutex.initialize(mapping, 0).close(); // Or a program in C, by pthread_mutex_init.
+   * using mutex = PthreadMutex.at(mapping, 0);
+   * mutex.lockSync().unlock();
+   * ```
    */
   static at(mapping: Mapping, offset: number): PthreadMutex {
     const place = placeIn(mapping, offset, "use");
@@ -157,6 +180,19 @@ export class PthreadMutex implements Lockable, Disposable, AsyncDisposable {
    *
    * @throws {TimeoutError} if somebody held it for all of `timeout`.
    * @throws {NotRecoverableError} if it was abandoned, and then unlocked without `markConsistent`.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { PthreadMutex } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using mutex = PthreadMutex.initialize(mapping, 0);
+   * using guard = await mutex.lock({ timeout: 1000 });
+   * if (guard.abandoned) guard.markConsistent(); // After repairing what the lock guards.
+   * assertEquals(guard.held, true);
+   * ```
    */
   async lock(options: WaitOptions = {}): Promise<MutexGuard> {
     this.#place.words("lock");

@@ -323,7 +323,7 @@ Deno.test("PthreadMutex under faults: every call that libc refuses is an error, 
     mutex.lockSync(LONG).unlock();
     const guard = mutex.tryLock();
     if (guard === undefined) throw new IpcError("Cannot lock", {});
-    const waiting = mutex.lock({ timeout: 20 }).then((next) => next[Symbol.dispose](), (error) => error);
+    const waiting = mutex.lock({ timeout: 300 }).then((next) => next[Symbol.dispose](), (error) => error);
     await pause(2);
     guard.unlock();
     const error = await waiting;

@@ -1,13 +1,9 @@
-import { OwnerDiedError, type SyncOptions, type WaitOptions } from "@ipc/core";
-import { Waits } from "@ipc/core/base";
+import type { SyncOptions, WaitOptions } from "@ipc/core";
 import type { Mapping } from "@ipc/core/sys";
-import { Held } from "./_held.ts";
-import { ABANDONED, busy, type Claim, FREE, LockWord, NOT_RECOVERABLE, TENTATIVE } from "./_lock_word.ts";
 import { type Kind, markOf, Place } from "./_object.ts";
 import { openOrInitialize } from "./_open_or_initialize.ts";
-import { newId, Owner, TOKEN_MASK } from "./_owner.ts";
-import { OwnerWait } from "./_owner_wait.ts";
-import { ReaderSlots, Reading } from "./_reader_slots.ts";
+import { newId } from "./_owner.ts";
+import { ID, READERS, ReadWrite, SLOTS } from "./_read_write.ts";
 import type { LockGuard } from "./mutex_guard.ts";
 
 /** How an {@linkcode RwLock} is made. */
@@ -30,8 +26,6 @@ export interface ReadGuard extends Disposable {
 }
 
 const kind: Kind = { name: "read-write lock", mark: markOf("RWL", 1) };
-/** Words of a lock, after the one that says what it is; the slots of readers follow. */
-const [ID, WRITER, READERS, SLOTS] = [1, 2, 3, 4];
 const MOST_READERS = 4096;
 
 /**
@@ -43,9 +37,9 @@ const MOST_READERS = 4096;
  * **Writers come first**: from when a writer waits, those who come to read wait behind it. Who reads and comes to
  * read once more through the same handle waits behind it too, and then both wait for ever: read once.
  *
- * **An owner that dies.** A reader that died is forgotten, and so is a writer that still waited. A writer that died leaves the lock to the next writer, who
- * is told by `abandoned` of the guard, and repairs what it guards; until then those who want to read get an
- * `OwnerDiedError`, since what they would read may be half changed: take `write` then.
+ * **An owner that dies.** A reader that died is forgotten, and so is a writer that still waited. A writer that died
+ * leaves the lock to the next writer, who is told by `abandoned` of the guard, and repairs what it guards; until then
+ * those who want to read get an `OwnerDiedError`, since what they would read may be half changed: take `write` then.
  *
  * Needs `--allow-ffi` without a path.
  *
@@ -74,41 +68,12 @@ export class RwLock implements Disposable, AsyncDisposable {
   /** How many may read at once. */
   readonly readers: number;
   readonly #place: Place;
-  readonly #owner: Owner;
-  readonly #writer: LockWord;
-  readonly #slots: ReaderSlots;
-  readonly #reading: OwnerWait;
-  readonly #readLine: Waits;
-  readonly #writeLine: Waits;
-  /** The writer's word is ours, and readers are waited for. */
-  #claim: Claim | undefined;
+  readonly #lock: ReadWrite;
 
   private constructor(place: Place) {
-    const words = place.words("use");
-    const owner = this.#owner = new Owner(place.mapping, Atomics.load(words, ID));
     this.#place = place;
     this.readers = (place.byteLength - SLOTS * 4) / 4;
-    this.#writer = new LockWord(place, owner, WRITER, WRITER, {
-      verb: "write",
-      wake: Infinity,
-      claimed: TENTATIVE,
-    });
-    this.#slots = new ReaderSlots(place, owner, SLOTS, this.readers);
-    this.#reading = new OwnerWait(place, owner, "read");
-    this.#readLine = this.#line("read", this.#reading);
-    this.#writeLine = this.#line("write", this.#writer.wait);
-    place.onEnd(() => this.#withdraw());
-    place.onEnd(() => owner.close());
-  }
-
-  #line(verb: string, wait: OwnerWait): Waits {
-    const line = new Waits({
-      action: `${verb} ${this.#place.name}`,
-      park: (wake) => wait.park(wake),
-      block: (timeout) => wait.block(timeout),
-    });
-    this.#place.onEnd(() => line.close(() => this.#place.closedError(verb)));
-    return line;
+    this.#lock = new ReadWrite(place, this.readers);
   }
 
   /**
@@ -124,6 +89,19 @@ export class RwLock implements Disposable, AsyncDisposable {
    * @throws {TruncatedError} if it is in a file that somebody has made shorter.
    * @throws {TypeError} if the mapping is for reading.
    * @throws {ClosedError} if the mapping was closed.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * using lock = RwLock.initialize(mapping, 0, { readers: 4 });
+   * const reading = Array.from({ length: 4 }, () => lock.tryRead());
+   * assertEquals(lock.tryRead(), undefined); // There is no room for a fifth.
+   * for (const guard of reading) guard?.unlock();
+   * ```
    */
   static initialize(mapping: Mapping, offset: number, options: RwLockOptions = {}): RwLock {
     const { readers = 32 } = options;
@@ -178,6 +156,18 @@ export class RwLock implements Disposable, AsyncDisposable {
    * Throws as `initialize` does. System calls: none.
    *
    * @throws {UntrustedError} if nobody has made one there yet.
+   *
+   * @example
+   * ```ts
+   * import { Mapping } from "@ipc/core/sys";
+   * import { RwLock } from "@ipc/sync";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * RwLock.initialize(mapping, 0, { readers: 64 }).close();
+   * using lock = RwLock.at(mapping, 0); // In another process, as a rule.
+   * assertEquals(lock.readers, 64);
+   * ```
    */
   static at(mapping: Mapping, offset: number): RwLock {
     return new RwLock(Place.at(kind, mapping, offset, SLOTS * 4, lengthOf));
@@ -212,9 +202,8 @@ export class RwLock implements Disposable, AsyncDisposable {
    * ```
    */
   async read(options: WaitOptions = {}): Promise<ReadGuard> {
-    this.#check("read");
-    this.#reading.alive = 0;
-    return (await this.#readLine.take(this.#tryToRead, options))!;
+    this.#lock.begin("read");
+    return (await this.#lock.reading.take(this.#lock.tryToRead, options))!;
   }
 
   /**
@@ -236,9 +225,8 @@ export class RwLock implements Disposable, AsyncDisposable {
    * ```
    */
   readSync(options: SyncOptions = {}): ReadGuard {
-    this.#check("read");
-    this.#reading.alive = 0;
-    return this.#readLine.takeSync(this.#tryToRead, options)!;
+    this.#lock.begin("read");
+    return this.#lock.reading.takeSync(this.#lock.tryToRead, options)!;
   }
 
   /**
@@ -258,9 +246,8 @@ export class RwLock implements Disposable, AsyncDisposable {
    * ```
    */
   tryRead(): ReadGuard | undefined {
-    this.#check("read");
-    this.#reading.alive = 0;
-    return this.#tryToRead();
+    this.#lock.begin("read");
+    return this.#lock.tryToRead();
   }
 
   /**
@@ -287,12 +274,11 @@ export class RwLock implements Disposable, AsyncDisposable {
    * ```
    */
   async write(options: WaitOptions = {}): Promise<LockGuard> {
-    this.#check("write");
-    this.#writer.wait.alive = 0;
+    this.#lock.begin("write");
     try {
-      return (await this.#writeLine.take(this.#tryToWrite, options))!;
+      return (await this.#lock.writing.take(this.#lock.tryToWrite, options))!;
     } catch (error) {
-      this.#withdraw();
+      this.#lock.withdraw();
       throw error;
     }
   }
@@ -317,12 +303,11 @@ export class RwLock implements Disposable, AsyncDisposable {
    * ```
    */
   writeSync(options: SyncOptions = {}): LockGuard {
-    this.#check("write");
-    this.#writer.wait.alive = 0;
+    this.#lock.begin("write");
     try {
-      return this.#writeLine.takeSync(this.#tryToWrite, options)!;
+      return this.#lock.writing.takeSync(this.#lock.tryToWrite, options)!;
     } finally {
-      this.#withdraw();
+      this.#lock.withdraw();
     }
   }
 
@@ -342,12 +327,11 @@ export class RwLock implements Disposable, AsyncDisposable {
    * ```
    */
   tryWrite(): LockGuard | undefined {
-    this.#check("write");
-    this.#writer.wait.alive = 0;
+    this.#lock.begin("write");
     try {
-      return this.#tryToWrite();
+      return this.#lock.tryToWrite();
     } finally {
-      this.#withdraw();
+      this.#lock.withdraw();
     }
   }
 
@@ -371,78 +355,14 @@ export class RwLock implements Disposable, AsyncDisposable {
     return Promise.resolve();
   }
 
-  readonly #tryToRead = (): ReadGuard | undefined => {
-    const words = this.#place.words("read");
-    if (this.#owner.token === 0) this.#owner.choose(words, WRITER);
-    this.#reading.restless = false;
-    if (!this.#mayRead(words)) return undefined;
-    const index = this.#slots.enter(this.#reading);
-    if (index === undefined) return undefined;
-    // A writer who came meanwhile either sees this reader, or is seen here.
-    if (Atomics.load(words, WRITER) === FREE) return new Reading(this.#place, this.#slots, index);
-    this.#slots.leave(index);
-    return this.#mayRead(words) ? this.#tryToRead() : undefined;
-  };
-
-  /** Whether nobody writes or waits to. */
-  #mayRead(words: Int32Array<ArrayBuffer>): boolean {
-    const wait = this.#reading;
-    while (true) {
-      const seen = Atomics.load(words, WRITER);
-      if (seen === FREE) return true;
-      if (seen === NOT_RECOVERABLE) throw this.#writer.notRecoverable();
-      const token = seen & TOKEN_MASK;
-      if (token !== 0 && wait.index === WRITER && wait.alive === token) return false;
-      // A writer that died while it waited for readers has touched nothing.
-      const next = (seen & TENTATIVE) === 0 ? seen : FREE;
-      const result = seen === ABANDONED ? "taken" : this.#owner.takeOver(words, WRITER, seen, next);
-      if (result === "taken" && next === FREE) continue;
-      if (result === "taken") throw this.#writerDied();
-      if (result === "changed") continue;
-      wait.index = WRITER;
-      wait.alive = token;
-      return false;
-    }
-  }
-
-  readonly #tryToWrite = (): LockGuard | undefined => {
-    const claim = this.#claim ??= this.#writer.attempt();
-    if (claim === undefined || !this.#slots.areEmpty(this.#writer.wait)) return undefined;
-    this.#claim = undefined;
-    this.#writer.confirm();
-    return new Held(this.#writer, claim);
-  };
-
-  /** Lets those who read go on, where nobody waits to write here any more. */
-  #withdraw(): void {
-    if (this.#claim === undefined || this.#writeLine.taking) return;
-    const next = this.#claim === FREE ? FREE : ABANDONED;
-    this.#claim = undefined;
-    this.#writer.release(next);
-  }
-
-  #writerDied(): OwnerDiedError {
-    return new OwnerDiedError(
-      `Cannot read ${this.#place.name}: a writer died, and what it guards may be torn`,
-      {
-        hint: "take write(), repair what the lock guards, and call markConsistent()",
-      },
-    );
-  }
-
   #reset(): this {
     try {
-      this.#writer.reset();
-      if (!this.#slots.areEmpty(this.#writer.wait)) throw busy(this.#place);
+      this.#lock.reset();
     } catch (error) {
       this.close();
       throw error;
     }
     return this;
-  }
-
-  #check(verb: string): void {
-    if (this.#place.closed) throw this.#place.closedError(verb);
   }
 }
 

@@ -186,6 +186,20 @@ export class SeqLock<T> implements Disposable, AsyncDisposable {
    * @throws {TypeError} if the mapping is for reading.
    * @throws {UntrustedError} if there is none of this version.
    * @throws {LayoutMismatchError} if it was made for another schema.
+   *
+   * @example
+   * ```ts
+   * import { LayoutMismatchError } from "@ipc/core";
+   * import { Mapping } from "@ipc/core/sys";
+   * import { SeqLock } from "@ipc/sync";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * using mapping = Mapping.anonymous(4096);
+   * SeqLock.initialize(mapping, 0, { byteLength: 8 }).close();
+   * using cell = SeqLock.at(mapping, 0, { byteLength: 8 }); // In another process, as a rule.
+   * assertEquals(cell.read(), new Uint8Array(8));
+   * assertThrows(() => SeqLock.at(mapping, 0, { byteLength: 4 }), LayoutMismatchError);
+   * ```
    */
   static at<T>(mapping: Mapping, offset: number, schema: Schema<T>): SeqLock<T>;
   /** The same of bytes. */

@@ -4,7 +4,7 @@ import { scaled } from "../core/testdata/child.ts";
 import { MOD } from "./testdata/semaphore_sets.ts";
 import { TestProcess } from "./testdata/process.ts";
 import { withQueue } from "./testdata/queue_pair.ts";
-import { queue } from "./testdata/queue_torture.ts";
+import { queue } from "./testdata/torture.ts";
 
 leakCheck();
 

@@ -34,6 +34,7 @@ export const cycles: Torture = {
 /** The part with the reader that never reads. */
 export const flood: Torture = {
   title: "a reader that never reads",
+  applies: (mechanism) => mechanism.backPressure !== false,
   run: (mechanism, session) => measured(mechanism, session, "flood", Math.max(50, ROUNDS * session.scale)),
 };
 

@@ -1,7 +1,7 @@
 /** What the two sides of a tortured channel do: send in every way there is, receive in every way there is. */
 
 import type { Receiver, Sender } from "../channel.ts";
-import { BrokenPipeError, TimeoutError, TruncatedError } from "../errors.ts";
+import { BrokenPipeError, NotSupportedError, TimeoutError, TruncatedError } from "../errors.ts";
 import { describe, syncReceiver, syncSender, turn } from "./_trial.ts";
 import type { Random } from "./_random.ts";
 import type { Expectation, Messages } from "./_torture_messages.ts";
@@ -54,7 +54,20 @@ export async function send(
       const message = next();
       if (!sync.trySend(message)) await sender.send(message);
     });
-    if (mayBlock) ways.push(() => sync.sendSync(next()));
+    if (mayBlock) {
+      const blocked = async () => {
+        const message = next();
+        try {
+          sync.sendSync(message);
+        } catch (error) {
+          // Not every mechanism can block the thread.
+          if (!(error instanceof NotSupportedError)) throw error;
+          ways.splice(ways.indexOf(blocked), 1);
+          await sender.send(message);
+        }
+      };
+      ways.push(blocked);
+    }
   }
   try {
     while (left > 0) await random.pick(ways)();
@@ -137,6 +150,7 @@ export async function receive(
     },
     () => several(receiver, random.between(2, 8), takeAll),
   ];
+  const blocked = () => takeAll([sync!.receiveSync()]);
   if (sync !== undefined) {
     ways.push(async () => {
       const message = sync.tryReceive();
@@ -144,13 +158,19 @@ export async function receive(
       else take(message);
       return !receiver.ended;
     });
-    if (mayBlock) ways.push(() => takeAll([sync.receiveSync()]));
+    if (mayBlock) ways.push(blocked);
   }
   let truncated = 0;
   while (true) {
+    const way = random.pick(ways);
     try {
-      if (!await random.pick(ways)()) return;
+      if (!await way()) return;
     } catch (error) {
+      // Not every mechanism can block the thread.
+      if (way === blocked && error instanceof NotSupportedError) {
+        ways.splice(ways.indexOf(blocked), 1);
+        continue;
+      }
       if (error instanceof TimeoutError || error instanceof Enough) continue;
       if (!(error instanceof TruncatedError)) throw error;
       tally.truncated++;

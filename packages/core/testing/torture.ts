@@ -63,6 +63,8 @@ export interface TortureMechanism {
   readonly longest?: number | undefined;
   /** Whether it carries bytes without boundaries, so that messages may be cut and merged. */
   readonly bytes?: boolean | undefined;
+  /** False where what finds no room does not wait, as in a log that keeps all it is sent. */
+  readonly backPressure?: boolean | undefined;
   /** Whether a process that dies before it uses its end is noticed too, as where it inherits a descriptor. */
   readonly fromBirth?: boolean | undefined;
   /** Both ends of a fresh channel in this process. */

@@ -1,19 +1,15 @@
 /** A queue for the torture; what other processes do to it is tortured apart, for it does not end with them. */
 
 import type { TortureMechanism } from "@ipc/core/testing";
-import { warmUpWaiting } from "../_waiting/mod.ts";
-import { openQueue } from "./queue_pair.ts";
-
-// What waiting starts once, and then keeps, is nothing that a channel leaves.
-await warmUpWaiting();
+import { openQueue } from "./queues.ts";
 
 /** Two handles in one process. */
 export const queue: TortureMechanism = {
-  name: "System V message queue",
+  name: "mq",
   module: import.meta.url,
   export: "queue",
   roles: [],
-  longest: 8192,
+  longest: 1024,
   open: openQueue,
   start: () => {
     throw new Error("Nothing is started with an end of a queue");
