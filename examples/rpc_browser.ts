@@ -36,13 +36,15 @@ if (import.meta.main) {
     port: Number(Deno.args[0] ?? 0),
     onListen: ({ port }) => console.log(`open http://127.0.0.1:${port}/`),
   }, (request) => {
-    const { pathname, origin } = new URL(request.url);
+    const { pathname, hostname, origin } = new URL(request.url);
     if (pathname === "/") return new Response(HTML, { headers: { "content-type": "text/html" } });
     if (pathname === "/page.js") {
       return new Response(script, { headers: { "content-type": "text/javascript" } });
     }
-    // Any page in the world can make a browser connect to this machine: only ours may.
-    if (pathname !== "/calls" || request.headers.get("origin") !== origin) {
+    // Any page in the world can make a browser connect to this machine, under a name that it gave this address: only
+    // ours may.
+    const ours = hostname === "127.0.0.1" && request.headers.get("origin") === origin;
+    if (pathname !== "/calls" || !ours) {
       return new Response("Not found\n", { status: 404 });
     }
     const { socket, response } = Deno.upgradeWebSocket(request);

@@ -1,5 +1,7 @@
 import { discover } from "./_discover.ts";
-import { CALLBACK, isStream, isThenable, PreparedMethod } from "./_methods.ts";
+import { CALLBACK, isStream, isThenable, PreparedMethod, RefusedParams } from "./_methods.ts";
+import { Queue } from "./_queue.ts";
+import type { Message } from "./_reader.ts";
 import { Request } from "./_request.ts";
 import type { Session } from "./_session.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
@@ -12,8 +14,9 @@ export class Answers {
   /** Requests that can be cancelled: those that wait and those that are not answered yet. */
   readonly #open = new Map<unknown, Request>();
   readonly #running = new Set<Request>();
-  #waiting: Request[] = [];
-  #next = 0;
+  readonly #waiting = new Queue<Request>();
+  /** Bytes of the messages that those came in which run and wait. */
+  #held = 0;
   #idle: (() => void)[] = [];
   #awaitsRoom = false;
 
@@ -38,13 +41,9 @@ export class Answers {
   }
 
   /** A request or a notification came, perhaps as one of a batch. */
-  accept(
-    message: Record<string, unknown>,
-    batch: Batch | undefined,
-    parts: Uint8Array[] | undefined,
-    marked: boolean,
-  ): void {
+  accept(message: Record<string, unknown>, batch: Batch | undefined, from: Message): void {
     const session = this.#session;
+    const { parts, marked } = from;
     const { id, method: name, params } = message;
     const known = id === undefined || id === null || typeof id === "string" || isExact(id);
     if (
@@ -60,37 +59,52 @@ export class Answers {
     const method = this.#find(name);
     if (id === undefined) {
       batch?.close();
-      if (name.startsWith("$/") && session.notified(name, params as Record<string, unknown>, parts)) return;
-      if (method === undefined) return;
-    } else if (method === undefined) {
-      return session.fail(id, new RpcError(RPC_CODE.METHOD_NOT_FOUND, "Method not found"), batch);
-    } else if (this.#open.has(id)) {
-      return session.fail(
-        id,
-        new RpcError(RPC_CODE.INVALID_REQUEST, "Invalid Request: the id is in use"),
-        batch,
-      );
-    } else if (session.ending) {
-      return session.fail(id, new RpcError(RPC_CODE.BUSY, "Closing"), batch);
+      if (name.startsWith("$/") && session.notified(name, params, from)) return;
+    }
+    const refusal = this.#refusal(id, method, batch?.held ? 0 : from.length);
+    if (refusal !== undefined) {
+      if (marked) session.discard(params, parts);
+      if (id !== undefined) session.fail(id, refusal, batch);
+      else if (method !== undefined) session.report(refusal);
+      return;
     }
     const timeout = typeof message["$/timeout"] === "number" ? message["$/timeout"] : undefined;
-    const request = new Request(session, id as string, name, method!, timeout, batch);
+    const request = new Request(session, id as string, name, method!, timeout, batch, from.length);
     try {
       request.params = params as unknown[];
       if (marked) {
-        const taken = request.taken = [];
-        request.params = session.streams.collect(taken, () => session.revive(params, parts)) as unknown[];
+        request.came = session.revival(parts);
+        request.params = request.came?.revive(params) as unknown[] ?? params;
       }
     } catch (error) {
       return this.#failed(request, error);
     }
-    if (this.#running.size < session.limits.maxRunning && !session.outbox.full) return this.#start(request);
-    if (this.#waiting.length - this.#next >= session.limits.maxWaiting) {
-      return this.#failed(request, new RpcError(RPC_CODE.BUSY, "Too many calls"));
-    }
+    if (this.#waiting.length === 0 && this.#mayStart()) return this.#start(request);
     this.#keep(request);
     this.#waiting.push(request);
     this.#awaitRoom();
+  }
+
+  /** Why a request is not even looked at, which has so many bytes more to be kept. */
+  #refusal(id: unknown, method: PreparedMethod | undefined, length: number): RpcError | undefined {
+    const { limits, ending } = this.#session;
+    if (method === undefined) return new RpcError(RPC_CODE.METHOD_NOT_FOUND, "Method not found");
+    if (id !== undefined && this.#open.has(id)) {
+      return new RpcError(RPC_CODE.INVALID_REQUEST, "Invalid Request: the id is in use");
+    }
+    if (id !== undefined && ending) return new RpcError(RPC_CODE.BUSY, "Closing");
+    if (
+      this.#waiting.length >= limits.maxWaiting ||
+      (this.#held > 0 && length > 0 && this.#held + length > limits.maxRequestBytes)
+    ) {
+      return new RpcError(RPC_CODE.BUSY, "Too many calls");
+    }
+    return undefined;
+  }
+
+  #mayStart(): boolean {
+    const { limits, outbox } = this.#session;
+    return this.#running.size < limits.maxRunning && !outbox.blocked;
   }
 
   /** The caller wants no answer any more. */
@@ -101,8 +115,7 @@ export class Answers {
 
   /** The caller is gone: what runs is told, what waits does not begin. */
   abort(reason: unknown): void {
-    this.#waiting = [];
-    this.#next = 0;
+    for (const request of this.#waiting.clear()) this.#letGo(request);
     this.#open.clear();
     for (const request of [...this.#running]) {
       request.answered = true;
@@ -113,7 +126,7 @@ export class Answers {
 
   /** Resolves when nothing runs or waits. */
   idle(): Promise<void> {
-    if (this.#running.size === 0 && this.#next === this.#waiting.length) return Promise.resolve();
+    if (this.#running.size === 0 && this.#waiting.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -127,7 +140,7 @@ export class Answers {
   #start(request: Request): void {
     let result: unknown;
     try {
-      result = request.handler.call(request, request.params);
+      result = request.handler.call(request.context, request.params);
     } catch (error) {
       return this.#failed(request, error);
     }
@@ -146,6 +159,10 @@ export class Answers {
   }
 
   #keep(request: Request): void {
+    if (!request.held) {
+      request.held = true;
+      this.#held += request.batch === undefined ? request.length : request.batch.hold();
+    }
     if (request.id !== undefined && request.id !== null) this.#open.set(request.id, request);
     if (request.timer !== undefined || request.timeout === undefined) return;
     request.startTimer(() => this.#give(request, new RpcError(RPC_CODE.TIMEOUT, "The time is over")));
@@ -169,7 +186,8 @@ export class Answers {
       this.#forget(request);
       request.release();
       request.answered = true;
-      if (request.id === undefined) this.#session.options.onError?.(error);
+      if (error instanceof RefusedParams) request.came?.letGo();
+      if (request.id === undefined) this.#session.report(error);
       else this.#session.fail(request.id, error, request.batch);
     }
     this.#done(request);
@@ -220,18 +238,23 @@ export class Answers {
   }
 
   #done(request: Request): void {
+    this.#letGo(request);
     if (this.#running.delete(request)) this.#startWaiting();
   }
 
+  #letGo(request: Request): void {
+    if (!request.held) return;
+    request.held = false;
+    this.#held -= request.batch === undefined ? request.length : request.batch.release();
+  }
+
   #startWaiting(): void {
-    const { limits, outbox } = this.#session;
-    while (this.#next < this.#waiting.length && this.#running.size < limits.maxRunning && !outbox.full) {
-      const request = this.#waiting[this.#next++]!;
-      if (!request.answered) this.#start(request);
+    while (this.#waiting.length > 0 && this.#mayStart()) {
+      const request = this.#waiting.shift()!;
+      if (request.answered) this.#letGo(request);
+      else this.#start(request);
     }
-    if (this.#next === this.#waiting.length) {
-      this.#waiting = [];
-      this.#next = 0;
+    if (this.#waiting.length === 0) {
       if (this.#running.size === 0) { for (const resolve of this.#idle.splice(0)) resolve(); }
     } else this.#awaitRoom();
   }
@@ -239,7 +262,7 @@ export class Answers {
   /** Where it is the outbox that those wait for, they begin when it has room. */
   #awaitRoom(): void {
     const { outbox } = this.#session;
-    if (this.#awaitsRoom || !outbox.full) return;
+    if (this.#awaitsRoom || !outbox.blocked) return;
     this.#awaitsRoom = true;
     outbox.room()?.then(() => {
       this.#awaitsRoom = false;

@@ -83,6 +83,14 @@ export class Callbacks {
     return held.stub;
   }
 
+  /** Nobody has what came once, and may have come more often. */
+  unhold(id: number, stub: RpcCallback): void {
+    const held = this.#held.get(id);
+    if (held?.stub !== stub) return;
+    if (--held.count === 0) this.#held.delete(id);
+    this.giveBack(id, 1);
+  }
+
   /** Tells the other side that this side has let go. */
   giveBack(id: number, count: number): void {
     this.#session.notify("$/release", `{"id":${id},"count":${count}}`);

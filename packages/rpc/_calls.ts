@@ -2,6 +2,7 @@ import { DecodeError, LimitError, MessageTooLongError, TimeoutError } from "@ipc
 import { toError } from "./_errors.ts";
 import type { Session } from "./_session.ts";
 import { IncomingStream } from "./_incoming_stream.ts";
+import { iteratorOf } from "./_iterate.ts";
 import { CALLBACK } from "./_methods.ts";
 import type { CallOptions } from "./options.ts";
 import { RPC_CODE, type RpcError } from "./rpc_error.ts";
@@ -118,7 +119,7 @@ export class Calls {
     const failed = Object.hasOwn(message, "error") &&
       (message.error !== null || !Object.hasOwn(message, "result"));
     if (call === undefined) {
-      if (failed && id === null) session.options.onError?.(toError(message.error));
+      if (failed && id === null) session.report(toError(message.error));
       else if (marked) session.discard(message.result, parts);
       return;
     }
@@ -228,10 +229,4 @@ function iterate(this: CallPromise): AsyncIterator<unknown> {
       return iterator.then((iterator) => iterator.return?.(), () => {}).then(() => done);
     },
   };
-}
-
-function iteratorOf(value: unknown, method: string): AsyncIterator<unknown> | Iterator<unknown> {
-  if (value instanceof IncomingStream) return value[Symbol.asyncIterator]();
-  if (Array.isArray(value)) return value[Symbol.iterator]();
-  throw new TypeError(`Cannot iterate over the answer of ${method}: it is no stream`);
 }

@@ -1,5 +1,8 @@
 import { LimitError } from "@ipc/core";
 import type { Credit } from "./_outgoing_stream.ts";
+import { Queue } from "./_queue.ts";
+import type { Message } from "./_reader.ts";
+import type { Revival } from "./_revival.ts";
 import type { RpcError } from "./rpc_error.ts";
 
 /** What a stream tells the one who sends it. */
@@ -8,6 +11,17 @@ export interface StreamControl {
   credit(id: number, count: number, bytes: number): void;
   /** Nothing more is wanted. */
   cancel(id: number): void;
+  /** What puts things in the place of markers. */
+  revival(parts: Uint8Array[] | undefined): Revival | undefined;
+}
+
+/** A value that was not taken yet. */
+interface Entry {
+  readonly value: unknown;
+  /** How many bytes came with it: those of a message count with its last value. */
+  readonly bytes: number;
+  /** What it brought, to be given back if nobody takes it. */
+  readonly came: Revival | undefined;
 }
 
 interface Waiter {
@@ -18,10 +32,7 @@ interface Waiter {
 /** The values of a stream of the other side, asked for as they are taken. */
 export class IncomingStream implements AsyncIterableIterator<unknown> {
   readonly #control: StreamControl;
-  #values: unknown[] = [];
-  /** How many bytes came with each: those of a message count with its last value. */
-  #lengths: number[] = [];
-  #at = 0;
+  readonly #entries = new Queue<Entry>();
   /** Values that may still come without further asking, and bytes of which the last message may have more. */
   #credit: number;
   #bytes: number;
@@ -46,7 +57,11 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
   }
 
   next(): Promise<IteratorResult<unknown>> {
-    if (this.#at < this.#values.length) return Promise.resolve({ done: false, value: this.#take() });
+    const entry = this.#entries.shift();
+    if (entry !== undefined) {
+      if (!this.#over) this.#count(entry.bytes);
+      return Promise.resolve({ done: false, value: entry.value });
+    }
     if (this.#error !== undefined) {
       const { reason } = this.#error;
       this.#error = undefined;
@@ -66,25 +81,33 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
     return Promise.resolve({ done: true, value });
   }
 
-  /** Values came, in a message of this length; more than were asked for is an offence. */
-  push(values: readonly unknown[], length: number): void {
-    if (this.#over) return;
+  /** Values came; more than were asked for is an offence. */
+  push(values: readonly unknown[], { parts, marked, length }: Message): void {
     const tooMuch = this.#bytes <= 0;
     this.#credit -= values.length;
     this.#bytes -= length;
     if (this.#credit < 0 || tooMuch) {
+      this.#control.revival(parts)?.discard(values);
       return this.abort(
         new LimitError("Cannot receive the stream: the peer sends more than it was asked for"),
       );
     }
     for (let index = 0; index < values.length; index++) {
-      const value = values[index];
+      let value = values[index];
+      let came: Revival | undefined;
+      if (marked) {
+        came = this.#control.revival(parts);
+        try {
+          value = came?.revive(value);
+        } catch (error) {
+          this.#control.revival(parts)?.discard(values.slice(index + 1));
+          return this.abort(error);
+        }
+      }
       const bytes = index === values.length - 1 ? length : 0;
       const waiter = this.#waiters.shift();
-      if (waiter === undefined) {
-        this.#values.push(value);
-        this.#lengths.push(bytes);
-      } else {
+      if (waiter === undefined) this.#entries.push({ value, bytes, came });
+      else {
         this.#count(bytes);
         waiter.resolve({ done: false, value });
       }
@@ -118,19 +141,9 @@ export class IncomingStream implements AsyncIterableIterator<unknown> {
     this.fail(reason);
   }
 
-  #take(): unknown {
-    const value = this.#values[this.#at];
-    const bytes = this.#lengths[this.#at]!;
-    this.#values[this.#at++] = undefined;
-    if (this.#at === this.#values.length) this.#drop();
-    if (!this.#over) this.#count(bytes);
-    return value;
-  }
-
+  /** Lets go of what nobody took. */
   #drop(): void {
-    this.#values = [];
-    this.#lengths = [];
-    this.#at = 0;
+    for (const { came } of this.#entries.clear()) came?.letGo();
   }
 
   /** Asks for more when half of what may come has been taken. */

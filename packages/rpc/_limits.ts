@@ -9,6 +9,7 @@ const DEFAULTS: Limits = {
   maxBatch: 1000,
   maxRunning: 1024,
   maxWaiting: 16_384,
+  maxRequestBytes: 64 * 1024 * 1024,
   maxCalls: 65_536,
   maxQueuedBytes: 16 * 1024 * 1024,
   streamCredit: 64,
@@ -26,5 +27,8 @@ export function limitsOf(told: RpcLimits = {}): Limits {
     if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`Cannot set ${name} to ${value}`);
     limits[name] = value;
   }
+  // Some messages of the longest fit into what is kept.
+  limits.maxRequestBytes = told.maxRequestBytes ??
+    Math.max(DEFAULTS.maxRequestBytes, 4 * limits.maxMessageSize!);
   return limits as Limits;
 }

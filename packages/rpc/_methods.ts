@@ -7,6 +7,13 @@ type Handler = (this: unknown, ...params: unknown[]) => unknown;
 /** The method that calls a function of the other side. */
 export const CALLBACK = "$/callback";
 
+/** A schema refuses the parameters: the method does not see them. */
+export class RefusedParams extends RpcError {
+  constructor(issues: readonly SchemaIssue[]) {
+    super(RPC_CODE.INVALID_PARAMS, "Invalid params", { data: issues });
+  }
+}
+
 /** A method as it is called. */
 export class PreparedMethod {
   readonly names: readonly string[] | undefined;
@@ -35,13 +42,17 @@ export class PreparedMethod {
     if (params === undefined) return names.map(() => undefined);
     if (Array.isArray(params)) {
       if (params.length > names.length) {
-        throw invalid([{ message: `There are ${params.length} parameters, it takes ${names.length}` }]);
+        throw new RefusedParams([
+          { message: `There are ${params.length} parameters, it takes ${names.length}` },
+        ]);
       }
       return names.map((_, index) => params[index]);
     }
     const unknown = Object.keys(params).filter((name) => !names.includes(name));
     if (unknown.length > 0) {
-      throw invalid(unknown.map((name) => ({ message: "There is no such parameter", path: [name] })));
+      throw new RefusedParams(
+        unknown.map((name) => ({ message: "There is no such parameter", path: [name] })),
+      );
     }
     return names.map((name) => Object.hasOwn(params, name) ? params[name] : undefined);
   }
@@ -61,7 +72,7 @@ export class PreparedMethod {
       if (result.issues === undefined) params.push(result.value);
       else issues.push(...result.issues.map((issue) => named(issue, this.names![index]!)));
     });
-    if (issues.length > 0) throw invalid(issues);
+    if (issues.length > 0) throw new RefusedParams(issues);
     while (params.length > 0 && params[params.length - 1] === undefined) params.pop();
     return this.#result(this.handler.apply(context, params));
   }
@@ -117,8 +128,4 @@ function accept(result: SchemaResult): unknown {
 function named({ message, path = [] }: SchemaIssue, name: string): SchemaIssue {
   const keys = path.map((step) => typeof step === "object" ? step.key : step);
   return { message, path: [name, ...keys.map((key) => typeof key === "symbol" ? String(key) : key)] };
-}
-
-function invalid(issues: readonly SchemaIssue[]): RpcError {
-  return new RpcError(RPC_CODE.INVALID_PARAMS, "Invalid params", { data: issues });
 }

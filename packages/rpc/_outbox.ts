@@ -7,12 +7,17 @@ export class Outbox {
   readonly #channel: RpcChannel;
   readonly #failed: (error: unknown) => void;
   readonly #encoder: Encoder;
+  /** Bytes that were ever added. */
+  added = 0;
   #waiting: (Uint8Array | string)[] = [];
   #waitingBytes = 0;
+  #waitingReplies = 0;
   #sendingBytes = 0;
+  #sendingReplies = 0;
   #sending: Promise<void> | undefined;
   #scheduled = false;
-  #closed = false;
+  /** What was not taken when it was closed; `undefined`: it is open. */
+  #dropped: number | undefined;
   #roomWaiters: (() => void)[] = [];
   readonly #run = () => {
     this.#scheduled = false;
@@ -40,16 +45,42 @@ export class Outbox {
     return this.#waitingBytes + this.#sendingBytes;
   }
 
+  /** How many of those that were added the channel has taken. */
+  get taken(): number {
+    return this.added - (this.#dropped ?? this.bytes);
+  }
+
+  get #closed(): boolean {
+    return this.#dropped !== undefined;
+  }
+
   /** Whether more waits than is allowed. */
   get full(): boolean {
     return this.bytes > this.maxQueuedBytes;
   }
 
-  /** Adds a message that is ready. */
+  /** Those bytes of which the other side is the cause: answers, and what this side says in return. */
+  get replies(): number {
+    return this.#waitingReplies + this.#sendingReplies;
+  }
+
+  /** Whether the other side does not take what it causes. */
+  get blocked(): boolean {
+    return this.replies > this.maxQueuedBytes;
+  }
+
+  /** Adds a message of which the other side is the cause. */
+  reply(message: Uint8Array | string): void {
+    if (!this.#closed) this.#waitingReplies += message.length;
+    this.add(message);
+  }
+
+  /** Adds a message of this side's own. */
   add(message: Uint8Array | string): void {
     if (this.#closed) return;
     this.#waiting.push(message);
     this.#waitingBytes += message.length;
+    this.added += message.length;
     if (this.#scheduled || this.#sending !== undefined) return;
     this.#scheduled = true;
     queueMicrotask(this.#run);
@@ -61,8 +92,9 @@ export class Outbox {
     const messages = this.#waiting;
     if (messages.length === 1 && this.#sendNow(messages)) return;
     this.#sendingBytes = this.#waitingBytes;
+    this.#sendingReplies = this.#waitingReplies;
     this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#waitingBytes = this.#waitingReplies = 0;
     this.#sending = this.#send(messages).then(() => this.#sent(), (error) => {
       this.close();
       this.#failed(error);
@@ -86,9 +118,14 @@ export class Outbox {
 
   /** Drops what waits. */
   close(): void {
-    this.#closed = true;
+    if (this.#closed) return;
+    this.#dropped = this.bytes;
     this.#waiting = [];
-    this.#waitingBytes = this.#sendingBytes = 0;
+    this.#waitingBytes =
+      this.#sendingBytes =
+      this.#waitingReplies =
+      this.#sendingReplies =
+        0;
     this.#sending = undefined;
     this.#wake();
   }
@@ -105,7 +142,7 @@ export class Outbox {
       this.#failed(error);
       return true;
     }
-    messages.length = this.#waitingBytes = 0;
+    messages.length = this.#waitingBytes = this.#waitingReplies = 0;
     if (this.#roomWaiters.length > 0) this.#wake();
     return true;
   }
@@ -133,7 +170,7 @@ export class Outbox {
   #sent(): void {
     if (this.#closed) return;
     this.#sending = undefined;
-    this.#sendingBytes = 0;
+    this.#sendingBytes = this.#sendingReplies = 0;
     this.flush();
     if (this.#roomWaiters.length > 0 && this.bytes * 2 <= this.maxQueuedBytes) this.#wake();
   }

@@ -1,5 +1,4 @@
 import { WIDEST } from "./_encoder.ts";
-import { errorJson } from "./_errors.ts";
 import type { Session } from "./_session.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
 
@@ -31,6 +30,8 @@ export class OutgoingStream {
   #wake: (() => void) | undefined;
   #over = false;
   #values: string[] = [];
+  /** Takes back the functions and streams of values that wait. */
+  #undo: (() => void)[] = [];
   #length = 0;
   #turns = 0;
   readonly #enough: number;
@@ -74,6 +75,7 @@ export class OutgoingStream {
     this.#over = true;
     if (reason !== undefined) this.#fail(reason.error);
     this.#values = [];
+    this.#takeBack();
     this.#turns = 0;
     this.#settle();
     this.#resume();
@@ -127,6 +129,8 @@ export class OutgoingStream {
     const text = this.#session.encodeResult(value, LEVELS);
     const { hasParts } = this.#session.writer;
     if (!hasParts && this.#length + text.length > this.#enough) this.#flush();
+    const undo = this.#session.writer.claim();
+    if (undo !== undefined) this.#undo.push(...undo);
     this.#values.push(text);
     this.#length += text.length + 1;
     if (hasParts || this.#length > this.#enough) return this.#flush();
@@ -140,7 +144,16 @@ export class OutgoingStream {
     const values = this.#values.join();
     this.#values = [];
     this.#length = 0;
-    this.#bytes -= this.#tell("next", `,"values":[${values}]`);
+    try {
+      this.#bytes -= this.#tell("next", `,"values":[${values}]`);
+      this.#undo = [];
+    } finally {
+      this.#takeBack();
+    }
+  }
+
+  #takeBack(): void {
+    if (this.#undo.length > 0) { for (const undo of this.#undo.splice(0)) undo(); }
   }
 
   /** Tells what came before the error, and it. */
@@ -151,20 +164,16 @@ export class OutgoingStream {
       // The other side hears of an error in any case.
     }
     try {
-      this.#tell("error", `,"error":${this.#errorJson(error)}`);
+      this.#tell("error", `,"error":${this.#session.errorJson(error)}`);
     } catch {
       const { id } = this;
-      const tooLong = this.#errorJson(new RpcError(RPC_CODE.TOO_LONG, "Too long"));
+      const tooLong = this.#session.errorJson(new RpcError(RPC_CODE.TOO_LONG, "Too long"));
       this.#session.notify("$/stream/error", `{"id":${id},"error":${tooLong}}`);
     }
   }
 
   #tell(what: string, more: string): number {
     return this.#session.tell(`$/stream/${what}`, `{"id":${this.id}${more}}`);
-  }
-
-  #errorJson(error: unknown): string {
-    return errorJson(error, this.#session.options.exposeErrors === true);
   }
 
   #resume(): void {

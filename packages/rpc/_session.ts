@@ -1,7 +1,6 @@
 import { ClosedError, type IpcError } from "@ipc/core";
 import { Answers } from "./_answers.ts";
-import { bytesAt } from "./_base64.ts";
-import type { Batch } from "./_batch.ts";
+import type { Answer, Batch } from "./_batch.ts";
 import { Callbacks } from "./_callbacks.ts";
 import { CLOCK } from "./_clock.ts";
 import { Calls } from "./_calls.ts";
@@ -10,8 +9,10 @@ import { type Hello, helloJson, readHello } from "./_hello.ts";
 import { Inbox } from "./_inbox.ts";
 import { type Limits, limitsOf } from "./_limits.ts";
 import { Outbox } from "./_outbox.ts";
+import type { Message } from "./_reader.ts";
+import { Revival } from "./_revival.ts";
 import { Streams } from "./_streams.ts";
-import { encodeValue, type InPort, reviveValue } from "./_values.ts";
+import { encodeValue } from "./_values.ts";
 import { Writer } from "./_writer.ts";
 import type { RpcChannel } from "./channel.ts";
 import { DisconnectedError } from "./disconnected_error.ts";
@@ -47,6 +48,8 @@ export class Session {
   deaf = false;
   /** Whether it closes when what runs has been answered: nothing more begins. */
   ending = false;
+  /** Bytes of answers that wait for the others of their batch. */
+  gathered = 0;
   /** Resolves at the end, with the error if there was one. */
   readonly closed: Promise<unknown>;
   readonly #channel: RpcChannel;
@@ -57,6 +60,8 @@ export class Session {
   #closedHere = false;
   #greeted: "first" | "second" | undefined;
   #gathered: Gathered[] | undefined;
+  /** How much was added to the outbox with the last notification. */
+  #told = 0;
   readonly #heads = new Map<string, string>();
 
   constructor(readonly peer: RpcPeer, channel: RpcChannel, readonly options: PeerOptions) {
@@ -94,26 +99,32 @@ export class Session {
     }
     if (timeout !== undefined && this.#extensions) text += `,"$/timeout":${timeout}`;
     text += "}";
-    if (this.#gathered === undefined) return this.writer.post(text);
+    if (this.#gathered === undefined) return this.#ask(text, id);
     this.#gathered.push({ id, text });
     this.writer.keep();
   }
 
-  /** Sends a notification of this package or of editors. A channel that does not even carry that is of no use. */
+  #ask(text: string, id: number | undefined): void {
+    this.writer.ask(text);
+    if (id === undefined) this.#told = this.outbox.added;
+  }
+
+  /** Sends a notification because of what came. A channel that does not even carry that is of no use. */
   notify(method: string, params: string): void {
+    if (this.over) return;
     try {
-      this.tell(method, params);
+      this.writer.post(`{"jsonrpc":"2.0","method":"${method}","params":${params}}`);
     } catch (error) {
       this.end(error);
     }
   }
 
-  /** The same; throws where it is too long, and gives its length as streams count: all UTF-16 units and bytes. */
+  /** Sends one of a stream; throws where it is too long, and gives its length as streams count. */
   tell(method: string, params: string): number {
     if (this.over) return 0;
     const text = `{"jsonrpc":"2.0","method":"${method}","params":${params}}`;
     const length = this.writer.lengthOf(text);
-    this.writer.post(text);
+    this.writer.ask(text);
     return length;
   }
 
@@ -152,9 +163,22 @@ export class Session {
 
   /** Answers a request with an error. */
   fail(id: unknown, error: unknown, batch?: Batch): void {
-    const body = errorJson(error, this.options.exposeErrors === true);
-    if (error instanceof Error && !(error instanceof RpcError)) this.options.onError?.(error);
-    this.#answer(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${body}}`, id, batch);
+    this.#answer(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${this.errorJson(error)}}`, id, batch);
+  }
+
+  /** What the other side is told of an error; what it is not told of is heard here. */
+  errorJson(error: unknown): string {
+    if (!(error instanceof RpcError)) this.report(error);
+    return errorJson(error, this.options.exposeErrors === true);
+  }
+
+  /** Lets `onError` hear of an error; what it makes of it is no matter of the connection. */
+  report(error: unknown): void {
+    try {
+      this.options.onError?.(error);
+    } catch {
+      // Whoever cannot hear of one error cannot hear of another.
+    }
   }
 
   /** The JSON of a value that goes to a caller, `around` levels deep; bytes may wait beside it until it is sent. */
@@ -163,40 +187,30 @@ export class Session {
     return encodeValue(value, this.theyExtend ? port : undefined, this.limits.maxDepth - around);
   }
 
-  /** A value of a message that has markers in it, with the things that they stand for. */
-  revive(value: unknown, parts: Uint8Array[] | undefined): unknown {
-    if (!this.theyExtend) return value;
-    return reviveValue(value, {
-      bytes: (place) => bytesAt(place, parts),
-      callback: (id) => this.callbacks.hold(id),
-      stream: (id) => this.streams.take(id),
-    });
+  /** What puts things in the place of markers; `undefined`: from this side markers are data. */
+  revival(parts: Uint8Array[] | undefined): Revival | undefined {
+    return this.theyExtend ? new Revival(this, parts) : undefined;
   }
 
-  /** Lets go of what a value brought that nobody waits for. */
+  /** A value of a message that has markers in it, with the things that they stand for. */
+  revive(value: unknown, parts: Uint8Array[] | undefined): unknown {
+    const revival = this.revival(parts);
+    return revival === undefined ? value : revival.revive(value);
+  }
+
+  /** Gives back what a value brought that nobody waits for. */
   discard(value: unknown, parts: Uint8Array[] | undefined): void {
-    if (!this.theyExtend) return;
-    const port: InPort = {
-      bytes: (place) => bytesAt(place, parts),
-      callback: (id) => Number.isSafeInteger(id) && this.callbacks.giveBack(id as number, 1),
-      stream: (id) => Number.isSafeInteger(id) && this.streams.cancel(id as number),
-    };
-    try {
-      reviveValue(value, port);
-    } catch (error) {
-      this.options.onError?.(error);
-    }
+    this.revival(parts)?.discard(value);
   }
 
   /** A notification with a name that begins with `$/` came; false: it is none of ours. */
-  notified(name: string, params: unknown, parts: Uint8Array[] | undefined): boolean {
+  notified(name: string, params: unknown, from: Message): boolean {
     const own = (typeof params === "object" && params !== null ? params : {}) as Record<string, unknown>;
     if (name === "$/cancelRequest") this.answers.cancel(own.id);
     else if (name === "$/hello") this.#hear(own);
     else if (name === "$/release") this.callbacks.released(own.id, own.count);
-    else if (name.startsWith("$/stream/")) {
-      this.streams.notified(name.slice(9), own, parts, this.#inbox.length);
-    } else return false;
+    else if (name.startsWith("$/stream/")) this.streams.notified(name.slice(9), own, from);
+    else return false;
     return true;
   }
 
@@ -212,7 +226,9 @@ export class Session {
     this.ending = true;
     // What runs on although nobody can be answered any more is not waited for.
     await Promise.race([this.answers.idle().then(() => this.#leave()), this.closed]);
+    const lost = !this.#closedHere && this.#told > this.outbox.taken;
     this.close();
+    if (lost) throw this.gone("send what was notified");
   }
 
   /** Ends this direction once everything is sent. */
@@ -254,7 +270,7 @@ export class Session {
     try {
       for (;;) {
         // One that takes no answers is not listened to, unless answers of it are waited for.
-        const room = this.outbox.full && this.calls.size === 0 ? this.outbox.room() : undefined;
+        const room = this.outbox.blocked && this.calls.size === 0 ? this.outbox.room() : undefined;
         if (room !== undefined) await room;
         if (this.over) return;
         if (channel.receiveBatch === undefined) {
@@ -293,7 +309,7 @@ export class Session {
     if (this.over) return;
     if (batch !== undefined) {
       this.writer.keep();
-      return batch.add(text);
+      return batch.add({ id, text });
     }
     try {
       this.writer.post(text);
@@ -317,14 +333,19 @@ export class Session {
   }
 
   /** Sends the answers to one batch. */
-  sendBatch(answers: readonly string[]): void {
+  sendBatch(answers: readonly Answer[]): void {
     if (this.over) return;
     try {
-      this.writer.post(`[${answers.join()}]`);
+      this.writer.post(`[${answers.map(({ text }) => text).join()}]`);
     } catch {
-      // Together they are too long; alone each is an answer as well.
-      for (const answer of answers) this.#answer(answer, JSON.parse(answer).id, undefined);
+      // Together they are too long.
+      for (const answer of answers) this.answerAlone(answer);
     }
+  }
+
+  /** Sends the answer to a member of a batch by itself. */
+  answerAlone({ id, text }: Answer): void {
+    this.#answer(text, id, undefined);
   }
 
   #postBatch(gathered: readonly Gathered[]): void {
@@ -336,13 +357,14 @@ export class Session {
 
   #postTogether(gathered: readonly Gathered[]): void {
     try {
-      return this.writer.post(`[${gathered.map(({ text }) => text).join()}]`);
+      const note = gathered.find(({ id }) => id === undefined) ?? gathered[0]!;
+      return this.#ask(`[${gathered.map(({ text }) => text).join()}]`, note.id);
     } catch {
       // Together they are too long.
     }
     for (const { id, text } of gathered) {
       try {
-        this.writer.post(text);
+        this.#ask(text, id);
       } catch (error) {
         if (id !== undefined) this.calls.refuse(id, error);
       }

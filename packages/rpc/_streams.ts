@@ -3,6 +3,8 @@ import { toError } from "./_errors.ts";
 import { IncomingStream } from "./_incoming_stream.ts";
 import { type Credit, OutgoingStream } from "./_outgoing_stream.ts";
 import { isCount } from "./_hello.ts";
+import type { Message } from "./_reader.ts";
+import type { Revival } from "./_revival.ts";
 import type { Session } from "./_session.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
 
@@ -15,7 +17,6 @@ export class Streams {
   readonly #outgoing = new Map<number, OutgoingStream>();
   readonly #incoming = new Map<number, IncomingStream>();
   #last = 0;
-  #taken: IncomingStream[] | undefined;
 
   constructor(session: Session) {
     this.#session = session;
@@ -67,18 +68,7 @@ export class Streams {
     const bytes = theirs?.bytes === Infinity ? Infinity : limits.streamBytes;
     const stream = new IncomingStream(this, id as number, { credit: limits.streamCredit, bytes });
     this.#incoming.set(id as number, stream);
-    this.#taken?.push(stream);
     return stream;
-  }
-
-  /** Those that are taken while `revive` runs go into `taken`. */
-  collect<T>(taken: IncomingStream[], revive: () => T): T {
-    this.#taken = taken;
-    try {
-      return revive();
-    } finally {
-      this.#taken = undefined;
-    }
   }
 
   /** Asks for more of a stream that is received. */
@@ -92,26 +82,22 @@ export class Streams {
     this.#session.notify("$/stream/cancel", `{"id":${id}}`);
   }
 
-  /** A notification about a stream came, in a message of this length; what makes no sense is not heard. */
-  notified(
-    what: string,
-    params: Record<string, unknown>,
-    parts: Uint8Array[] | undefined,
-    length: number,
-  ): void {
+  /** What puts things in the place of the markers of a value. */
+  revival(parts: Uint8Array[] | undefined): Revival | undefined {
+    return this.#session.revival(parts);
+  }
+
+  /** A notification about a stream came; what makes no sense is not heard. */
+  notified(what: string, params: Record<string, unknown>, from: Message): void {
     const id = params.id as number;
     const incoming = this.#incoming.get(id);
     switch (what) {
       case "next":
-        if (incoming === undefined) return this.#session.discard(params.values, parts);
+        if (incoming === undefined) return this.#session.discard(params.values, from.parts);
         if (!Array.isArray(params.values)) {
           return incoming.abort(new RpcError(RPC_CODE.INVALID_REQUEST, "Invalid stream"));
         }
-        try {
-          return incoming.push(this.#session.revive(params.values, parts) as unknown[], length);
-        } catch (error) {
-          return incoming.abort(error);
-        }
+        return incoming.push(params.values, from);
       case "end":
         this.#incoming.delete(id);
         return incoming?.end();

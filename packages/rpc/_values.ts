@@ -18,7 +18,7 @@ export interface OutPort {
 /** Where such values come from. */
 export interface InPort {
   /** The bytes beside the JSON by index, or those of base64; throws where there are none. */
-  bytes(place: unknown): Uint8Array;
+  bytes(place: unknown): unknown;
   callback(id: unknown): unknown;
   stream(id: unknown): unknown;
 }

@@ -56,8 +56,22 @@ export class Writer {
     if (this.#undo.length > 0) this.#undo = [];
   }
 
-  /** Puts a text into the outbox with what waits beside it; throws where it is longer than the channel carries. */
+  /** Sends a text because the other side asked, with what waits beside it; throws where the channel does not carry it. */
   post(text: string): void {
+    this.#session.outbox.reply(this.#message(text));
+  }
+
+  /** The same of this side's own accord. */
+  ask(text: string): void {
+    this.#session.outbox.add(this.#message(text));
+  }
+
+  /** The functions and streams of what was made last, which its maker takes back now if it does not leave. */
+  claim(): (() => void)[] | undefined {
+    return this.#undo.length === 0 ? undefined : this.#undo.splice(0);
+  }
+
+  #message(text: string): Uint8Array | string {
     const { maxMessageSize } = this.#session;
     const fits = text.length * WIDEST <= maxMessageSize;
     const message = fits && this.#parts.length === 0 ? text : this.#encode(text);
@@ -69,7 +83,7 @@ export class Writer {
       );
     }
     this.keep();
-    this.#session.outbox.add(message);
+    return message;
   }
 
   #encode(text: string): Uint8Array | string {

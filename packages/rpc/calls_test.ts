@@ -208,6 +208,35 @@ Deno.test("notifications run and nothing is answered; their errors are heard whe
   assertEquals(heard.map((error) => (error as RpcError).code), [42, 42]);
 });
 
+Deno.test("a method sees of its request what its context has, and no more", async () => {
+  const [here, there] = link();
+  let seen: RpcContext | undefined;
+  using server = serve<{ look(): void }>(there, {
+    look(this: RpcContext) {
+      seen = this;
+    },
+  }, { caller: "ada" });
+  using api = client<{ look(): void }>(here);
+  await api.with({ timeout: 60_000 }).look();
+  const { signal, timeout, peer, caller, method } = seen!;
+  assert(!signal.aborted && timeout! > 0 && timeout! <= 60_000);
+  assertEquals([caller, method], ["ada", "look"]);
+  assertStrictEquals(peer, server);
+  const names = [seen!, Object.getPrototypeOf(seen)].flatMap((object) => Reflect.ownKeys(object));
+  assertEquals(names.toSorted(), ["caller", "constructor", "method", "peer", "signal", "timeout"]);
+});
+
+Deno.test("a result beside an error that is null is a result", async () => {
+  const [here, there] = link();
+  using peer = new RpcPeer(here, { extensions: false });
+  const raw = new Raw(there);
+  const [first, second] = [peer.call("add"), peer.call("add")];
+  await raw.send({ jsonrpc: "2.0", id: 1, error: null, result: 3 });
+  assertEquals(await first, 3);
+  await raw.send({ jsonrpc: "2.0", id: 2, error: { code: 1, message: "no" }, result: null });
+  await assertRejects(() => second, RpcError, "no");
+});
+
 Deno.test("batches leave as one message, and each call has its answer", async () => {
   const [here, there] = link();
   const peer = new RpcPeer(here, { extensions: false });

@@ -10,13 +10,24 @@
  * import { assertEquals } from "@std/assert";
  *
  * const { port1, port2 } = new MessageChannel();
+ * const arrived: Uint8Array[] = [];
+ * let [open, wake] = [true, () => {}];
+ * port1.onmessage = ({ data }) => (arrived.push(data), wake());
  * const channel: RpcChannel = {
  *   send: (message) => Promise.resolve(port1.postMessage(message)),
- *   receive: () => new Promise((resolve) => port1.onmessage = ({ data }) => resolve(data)),
- *   close: () => port1.close(),
+ *   async receive() {
+ *     while (open && arrived.length === 0) await new Promise<void>((resolve) => wake = resolve);
+ *     return arrived.shift();
+ *   },
+ *   close() {
+ *     port1.close();
+ *     open = false;
+ *     wake();
+ *   },
  * };
- * port2.postMessage("hello");
- * assertEquals(await channel.receive(), "hello");
+ * port2.postMessage("one");
+ * port2.postMessage("two"); // What comes between two receives is kept.
+ * assertEquals([await channel.receive(), await channel.receive()], ["one", "two"]);
  * channel.close();
  * port2.close();
  * ```

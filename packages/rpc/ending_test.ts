@@ -1,9 +1,14 @@
 /** How connections end: by a failure, by one side, in order. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { client, DisconnectedError, RpcError, RpcPeer, serve } from "./mod.ts";
+import { duplex } from "@ipc/core";
+import { leakCheck } from "@ipc/core/testing";
+import { createPipe } from "@ipc/pipe";
+import { client, DisconnectedError, type RpcContext, RpcError, RpcPeer, serve } from "./mod.ts";
 import { link } from "./testdata/link.ts";
 import { until } from "./testdata/waiting.ts";
+
+leakCheck();
 
 Deno.test("a channel that fails is the cause of the error", async () => {
   const failure = new Error("the cable");
@@ -81,4 +86,43 @@ Deno.test("one that ends begins nothing more", async () => {
   resolve("done");
   assertEquals(await call, "done");
   await ended;
+});
+
+Deno.test("end() does not wait for what runs on when nobody can be answered any more", async () => {
+  for (const how of ["closed", "gone"] as const) {
+    const [here, there] = link();
+    let signal: AbortSignal | undefined;
+    const server = serve<{ deaf(): void }>(there, {
+      deaf(this: RpcContext) {
+        signal = this.signal;
+        return new Promise<void>(() => {});
+      },
+    });
+    const call = client<{ deaf(): void }>(here).deaf();
+    await until(() => server.running === 1);
+    const ended = server.end();
+    if (how === "closed") server.close();
+    else here.die();
+    await ended;
+    assert(signal!.aborted);
+    await assertRejects(() => call);
+  }
+});
+
+Deno.test("the last answer arrives whole, however long it is and slowly taken", async () => {
+  for (const halfOpen of [true, false]) {
+    const [up, down] = [createPipe(), createPipe()];
+    const server = serve<{ big(): string }>(duplex(up.reader, down.writer), {
+      big: () => "x".repeat(1_000_000),
+    }, { halfOpen });
+    await up.writer.send(new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"method":"big"}'));
+    up.writer.close();
+    // Time to hang up too early.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const answer = await down.reader.receive();
+    assertEquals(JSON.parse(new TextDecoder().decode(answer)).result.length, 1_000_000);
+    assertEquals(await down.reader.receive(), undefined);
+    assertEquals(await server.closed, undefined);
+    down.reader.close();
+  }
 });

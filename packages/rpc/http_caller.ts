@@ -4,6 +4,7 @@ import { ClosedError, IpcError } from "@ipc/core";
 import type { Caller } from "./client.ts";
 import { DisconnectedError } from "./disconnected_error.ts";
 import { HttpExchange, type Target } from "./_http_exchange.ts";
+import { iterateOver } from "./_iterate.ts";
 import { limitsOf } from "./_limits.ts";
 import type { RpcLimits } from "./limits.ts";
 import type { CallOptions } from "./options.ts";
@@ -106,7 +107,7 @@ export class HttpCaller implements Caller {
     options?: CallOptions,
   ): Promise<unknown> & AsyncIterable<unknown> {
     const answer = this.#call(method, params, options);
-    return Object.assign(answer, { [Symbol.asyncIterator]: () => valuesOf(answer, method) });
+    return Object.assign(answer, { [Symbol.asyncIterator]: () => iterateOver(answer, method) });
   }
 
   /**
@@ -213,13 +214,4 @@ export class HttpCaller implements Caller {
     this.#posts.delete(post);
     post.peer.close();
   }
-}
-
-/** The values of an array as if it were a stream. */
-async function* valuesOf(answer: Promise<unknown>, method: string): AsyncGenerator<unknown> {
-  const values = await answer;
-  if (!Array.isArray(values)) {
-    throw new TypeError(`Cannot iterate over the answer of ${method}: it is no stream`);
-  }
-  yield* values;
 }

@@ -40,6 +40,7 @@ Deno.test("JSON that is no answer is not answered, and its status is told", asyn
     assertEquals(code, "EPROTO");
     assert(message.startsWith("Cannot call add: the response of http://127.0.0.1:"), message);
   }
+  assertEquals((await fails({ jsonrpc: "2.0", id: 99, result: 1 }, 200)).code, "EPROTO");
   respond = () =>
     Response.json([{ jsonrpc: "2.0", id: 1, error: { code: 7, message: "no" } }], { status: 500 });
   await assertRejects(() => caller.call("add"), Error, "no");

@@ -72,7 +72,7 @@ export function httpHandler<Api, Caller = unknown>(
 ): HttpHandler {
   const { maxRequests = 1024, patience = 30_000, caller: identify, origins } = options;
   const { limits, info, exposeErrors, onError } = options;
-  const { maxMessageSize } = limitsOf(limits);
+  const { maxMessageSize, maxQueuedBytes } = limitsOf(limits);
   if (!(maxRequests >= 1)) throw new RangeError(`Cannot set maxRequests to ${maxRequests}`);
   if (!(patience >= 1)) throw new RangeError(`Cannot set patience to ${patience}`);
   // What is wrong with the table is told now, and not to the first who calls.
@@ -104,7 +104,7 @@ export function httpHandler<Api, Caller = unknown>(
       }
       return refuse(400, "The content cannot be read");
     }
-    const channel = new HttpAnswers(body);
+    const channel = new HttpAnswers(body, maxQueuedBytes);
     const peer = new RpcPeer(channel, { limits, exposeErrors, onError, extensions: false, halfOpen: true });
     peer.serve(handlers, { caller, info });
     await channel.accepted;

@@ -271,22 +271,22 @@ Deno.test("a call that is given up, or whose time is over, is cancelled on the o
   const api = client<Api>(caller);
   const controller = new AbortController();
   const hanging = api.with({ signal: controller.signal }).hang();
-  setTimeout(() => controller.abort(new Error("enough")), 50);
+  void until(() => served.started.length === 1).then(() => controller.abort(new Error("enough")));
   await assertRejects(() => hanging, Error, "enough");
   await until(() => served.aborted.length === 1);
   await assertRejects(() => api.with({ timeout: 50 }).hang(), TimeoutError, "no answer within 50 ms");
-  await until(() => served.aborted.length === 2);
+  await until(() => served.aborted.length === served.started.length);
   const left = await api.with({ timeout: 60_000 }).left();
   assert(left !== undefined && left > 0 && left <= 60_000);
   assertEquals(await api.left(), null);
   using plain = new HttpCaller(served.url, { extensions: false });
   assertEquals(await client<Api>(plain).with({ timeout: 60_000 }).left(), null);
   const last = api.hang();
-  await until(() => served.started.length === 3);
+  await until(() => served.aborted.length < served.started.length);
   caller.close();
   await assertRejects(() => last, ClosedError);
   await assertRejects(() => api.add(1, 2), ClosedError);
-  await until(() => served.aborted.length === 3);
+  await until(() => served.aborted.length === served.started.length);
 });
 
 Deno.test("one call of a batch may be given up, and the others are answered", async () => {
@@ -353,11 +353,8 @@ Deno.test("what goes wrong below JSON-RPC is told as what it is", async () => {
     assert(error.message.includes(String(code)), error.message);
   }
   const json = (value: unknown, status = 200) => () => Response.json(value, { status });
-  for (
-    const nothing of [json({ jsonrpc: "2.0", id: 99, result: 1 }), () => new Response(null, { status: 204 })]
-  ) {
-    assertEquals((await fails(nothing) as IpcError).code, "EPROTO");
-  }
+  const none = await fails(() => new Response(null, { status: 204 }));
+  assertEquals((none as IpcError).code, "EPROTO");
   assert(await fails(json(["x".repeat(2000)])) instanceof MessageTooLongError);
   assert(await fails(() => Response.redirect(url)) instanceof DisconnectedError);
   const unread = await fails(

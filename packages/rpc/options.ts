@@ -19,7 +19,8 @@ export interface PeerOptions {
   limits?: RpcLimits | undefined;
   /**
    * Whether to use what JSON-RPC does not have: streams, callbacks, deadlines and bytes. True unless told; with false
-   * nothing is sent but plain JSON-RPC 2.0 and `$/cancelRequest`, for peers that are strict about what they do not know.
+   * nothing is sent but plain JSON-RPC 2.0 and `$/cancelRequest`. That is for services that are not ours: before they have
+   * answered a greeting, calls have markers in the place of bytes, and another `$/` before names that begin so.
    */
   extensions?: boolean | undefined;
   /**
@@ -36,7 +37,10 @@ export interface PeerOptions {
   halfOpen?: boolean | undefined;
   /** Whether callers are told message and stack of errors that were not made for them; false unless told. */
   exposeErrors?: boolean | undefined;
-  /** Hears of errors that nobody else hears of: a notification that failed, a message that made no sense. */
+  /**
+   * Hears of errors that nobody else hears of: a method or a stream that failed with what was not made for the other
+   * side, a notification that failed, a message that made no sense. What it throws is dropped.
+   */
   onError?: ((error: unknown) => void) | undefined;
   /** Where time comes from; the runtime unless told. */
   clock?: RpcClock | undefined;

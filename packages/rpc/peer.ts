@@ -1,5 +1,6 @@
 /** One side of a connection, which can call and answer. */
 
+import { LimitError } from "@ipc/core";
 import { prepare } from "./_methods.ts";
 import { Session } from "./_session.ts";
 import type { RpcChannel } from "./channel.ts";
@@ -77,7 +78,9 @@ export class RpcPeer implements Disposable, AsyncDisposable {
    * @throws {DisconnectedError} if the other side is gone; whether it did the work is not known.
    * @throws {ClosedError} if this peer was closed.
    * @throws {LimitError} if too many calls wait already.
-   * @throws {MessageTooLongError} if the request is longer than the channel carries.
+   * @throws {MessageTooLongError} if the request is longer than the channel carries, or the answer longer than allowed.
+   * @throws {DecodeError} if the answer is nested deeper than allowed, or no JSON.
+   * @throws {TypeError} if a parameter cannot be sent, as what is nested in itself.
    */
   call(
     method: string,
@@ -87,11 +90,23 @@ export class RpcPeer implements Disposable, AsyncDisposable {
     return this.#session.calls.call(method, params, options) as Promise<unknown> & AsyncIterable<unknown>;
   }
 
-  /** Sends a notification: nothing is answered, not even an error. Resolves when the channel has room again. */
+  /**
+   * Sends a notification: nothing is answered, not even an error. Resolves when the channel has room again.
+   *
+   * @throws {DisconnectedError} if the other side is gone.
+   * @throws {ClosedError} if this peer was closed.
+   * @throws {LimitError} if too much waits to be sent already.
+   * @throws {MessageTooLongError} if it is longer than the channel carries.
+   */
   async notify(method: string, params?: readonly unknown[] | object): Promise<void> {
-    if (this.#session.over) throw this.#session.gone(`notify ${method}`);
-    this.#session.request(undefined, method, params, undefined);
-    await this.#session.outbox.room();
+    const session = this.#session;
+    const { outbox } = session;
+    if (session.over) throw session.gone(`notify ${method}`);
+    if (outbox.full) {
+      throw new LimitError(`Cannot notify ${method}: ${outbox.bytes} bytes wait to be sent already`);
+    }
+    session.request(undefined, method, params, undefined);
+    await outbox.room();
   }
 
   /**
@@ -117,7 +132,11 @@ export class RpcPeer implements Disposable, AsyncDisposable {
     this.#session.answers.serve(prepare(handlers));
   }
 
-  /** Closes after what runs on this side is answered and everything is sent. */
+  /**
+   * Closes after what runs on this side is answered and everything is sent.
+   *
+   * @throws {DisconnectedError} if the connection broke before a notification was sent.
+   */
   end(): Promise<void> {
     return this.#session.finish();
   }

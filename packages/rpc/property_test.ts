@@ -1,4 +1,4 @@
-/** Any interleaving of calls, cancels, streams, callbacks, batches and deaths, by seeds. */
+/** Any interleaving of calls, refused ones too, cancels, streams, callbacks, batches and deaths, by seeds. */
 
 import { assert, assertEquals } from "@std/assert";
 import { ClosedError, TimeoutError } from "@ipc/core";
@@ -90,7 +90,7 @@ function clockOf(random: Random): RpcClock {
 /** One thing that a caller does, which checks what comes of it. */
 async function act(random: Random, api: Client<Api>, peer: RpcPeer): Promise<void> {
   const size = random.between(0, 12);
-  switch (random.between(0, 8)) {
+  switch (random.between(0, 11)) {
     case 0:
       return assertEquals(await api.add(size, 1), size + 1);
     case 1:
@@ -134,6 +134,33 @@ async function act(random: Random, api: Client<Api>, peer: RpcPeer): Promise<voi
     case 8: {
       const calls = peer.batch(() => [api.add(size, 1), api.slow(size, 3), api.add(size, 2)]);
       return assertEquals(await Promise.all(calls), [size + 1, size, size + 2]);
+    }
+    case 9: {
+      const [values, sum, slow] = peer.batch(() =>
+        [
+          api.count(size, random.between(0, 3)),
+          api.total(handlers.count(size, random.between(0, 3))),
+          api.slow(size, random.between(0, 20)),
+        ] as const
+      );
+      const expected = Array.from({ length: size }, (_, index) => index + 1);
+      const taken = Array.fromAsync(values);
+      return assertEquals(await Promise.all([taken, sum, slow]), [expected, size * (size + 1) / 2, size]);
+    }
+    case 10: {
+      // Nobody takes what it brings.
+      const params = [() => size, { values: handlers.count(size, 0) }];
+      const error = await peer.call("no such method", params).catch((error) => error);
+      if (!(error instanceof RpcError)) throw error;
+      return assertEquals(error.code, -32601);
+    }
+    case 11: {
+      const controller = new AbortController();
+      const chain = api.with({ timeout: 5 }).with({ signal: controller.signal }).with({ timeout: 1000 });
+      if (random.oneIn(2)) void hop(random.between(0, 60)).then(() => controller.abort("enough"));
+      const error = await chain.hang().catch((error) => error);
+      if (error !== "enough" && !(error instanceof TimeoutError)) throw error;
+      return;
     }
   }
 }

@@ -4,6 +4,7 @@ import { ClosedError, TimeoutError } from "@ipc/core";
 import type { RpcChannel } from "./channel.ts";
 import type { Caller } from "./client.ts";
 import { DisconnectedError } from "./disconnected_error.ts";
+import { iterateOver } from "./_iterate.ts";
 import type { CallOptions, PeerOptions } from "./options.ts";
 import { RpcPeer } from "./peer.ts";
 
@@ -71,11 +72,7 @@ class Reconnecting implements Caller {
       options,
       (peer, timeout) => peer.call(method, params, { signal: options.signal, timeout }),
     );
-    return Object.assign(answer, {
-      async *[Symbol.asyncIterator]() {
-        yield* await answer as AsyncIterable<unknown>;
-      },
-    });
+    return Object.assign(answer, { [Symbol.asyncIterator]: () => iterateOver(answer, method) });
   }
 
   async notify(method: string, params?: readonly unknown[] | object): Promise<void> {

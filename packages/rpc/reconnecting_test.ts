@@ -5,6 +5,7 @@ import {
   DisconnectedError,
   reconnecting,
   type ReconnectOptions,
+  RpcError,
   type RpcPeer,
   serve,
 } from "./mod.ts";
@@ -122,4 +123,28 @@ Deno.test("a notification waits for a connection as a call does, and no longer",
   for (const options of [{ attempts: NaN }, { attempts: 0 }, { delay: -1 }]) {
     assertThrows(() => reconnecting(() => new Promise(() => {}), options), RangeError);
   }
+});
+
+Deno.test("a stream over it is taken as any, and left before it has begun", async () => {
+  const [here, there] = link();
+  let left = 0;
+  using server = serve<{ ticks(): AsyncIterable<number> }>(there, {
+    async *ticks() {
+      try {
+        for (let at = 0;; at++) yield at;
+      } finally {
+        left++;
+      }
+    },
+  });
+  const caller = reconnecting(() => Promise.resolve(here));
+  using api = client<{ ticks(): AsyncIterable<number> }>(caller);
+  const taken: number[] = [];
+  for await (const value of api.ticks()) if (taken.push(value) === 3) break;
+  assertEquals(taken, [0, 1, 2]);
+  await until(() => left === 1 && server.references === 0);
+  assertEquals(await api.ticks()[Symbol.asyncIterator]().return!(), { done: true, value: undefined });
+  // What was asked for meanwhile ends when it comes.
+  await until(() => left === 2 || server.references === 0);
+  await assertRejects(() => Array.fromAsync(caller.call("no such method")), RpcError, "Method not found");
 });

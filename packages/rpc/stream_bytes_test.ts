@@ -96,3 +96,24 @@ Deno.test("a peer that says nothing of bytes gets as many values as it asks for"
   await raw.send({ jsonrpc: "2.0", method: "$/stream/credit", params: { id: 1, count: 5 } });
   await take(35);
 });
+
+Deno.test("values leave in messages that fit, and in no more bytes than were asked for", async () => {
+  const limits = { streamBytes: 4200 };
+  const sent: number[] = [];
+  for (const letter of ["y", "é", "語"]) {
+    const [here, there] = link({ maxMessageSize: 8192 });
+    const values = Array.from({ length: 50 }, () => "x".repeat(76));
+    values.push(letter.repeat(2500), letter, "z".repeat(7000), "end");
+    using _ = serve<Api>(there, {
+      async *words() {
+        yield* values;
+      },
+      made: () => 0,
+    }, { limits });
+    const arrive = here.arrive.bind(here);
+    here.arrive = (messages) => (sent.push(...messages.map(({ length }) => length)), arrive(messages));
+    using api = client<Api>(here, { limits });
+    assertEquals(await Array.fromAsync(api.words()), values);
+  }
+  assert(sent.every((length) => length <= 8192) && sent.length < 60, `${sent}`);
+});

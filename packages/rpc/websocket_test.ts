@@ -99,6 +99,27 @@ Deno.test("a channel of the package of sockets is the other side of either", asy
   await opened.closed;
 });
 
+Deno.test("streams of text go on, whether the two ends have it as text or as bytes", async () => {
+  const text = "語".repeat(4000);
+  async function* many() {
+    for (let at = 0; at < 500; at++) yield text;
+  }
+  for (const asText of [true, false]) {
+    await using listener = await listenWebSocket("ws://127.0.0.1:0/calls", { text: asText });
+    const opened = open(listener.address);
+    using server = new RpcPeer((await listener.accept())!);
+    using peer = new RpcPeer(opened.channel);
+    for (const [from, to] of [[server, peer], [peer, server]] as const) {
+      from.serve({ many });
+      let count = 0;
+      for await (const value of to.call("many")) if (value === text) count++;
+      assertEquals(count, 500);
+    }
+    peer.close();
+    await opened.closed;
+  }
+});
+
 Deno.test("a server that is not there, or breaks off, fails the calls", async () => {
   const api = client<Words>(open("ws://127.0.0.1:1/").channel);
   const error = await assertRejects(() => api.add(1, 2), DisconnectedError);

@@ -42,16 +42,17 @@ export default verb({
     const { notify, timeout } = options;
     const end = timeout === undefined ? undefined : performance.now() + timeout;
     const rest = () => end === undefined ? undefined : Math.max(0, Math.ceil(end - performance.now()));
+    const inTime = <T>(promise: PromiseLike<T>) => within(promise, rest(), io.signal);
     const params = readParams(given === "-" ? new TextDecoder().decode(await readAll(io, MOST)) : given);
     const caller = await open(address, rest(), io.signal);
     try {
       await about(address, async () => {
-        if (notify) return await caller.notify(method, params);
+        if (notify) return await inTime(caller.notify(method, params));
         const result = await caller.call(method, params, { timeout: rest(), signal: io.signal });
         await show(result, io);
       });
       // What was sent is on its way before the connection is closed.
-      await caller[Symbol.asyncDispose]();
+      await inTime(caller[Symbol.asyncDispose]());
     } catch (error) {
       throw told(address, error, timeout);
     } finally {
@@ -60,6 +61,26 @@ export default verb({
     return STATUS.done;
   },
 });
+
+/** The same, given up when the time is over or a signal comes. */
+async function within<T>(
+  promise: PromiseLike<T>,
+  timeout: number | undefined,
+  signal: AbortSignal,
+): Promise<T> {
+  const { promise: given, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  const expire = () => reject(new TimeoutError("Cannot call: the time is over"));
+  const timer = timeout === undefined ? undefined : setTimeout(expire, timeout);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, given]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+}
 
 function readParams(text: string | undefined): readonly unknown[] | object | undefined {
   if (text === undefined) return undefined;

@@ -25,6 +25,11 @@ let heard = 0;
 export const hear = () => void heard++;
 export const told = () => heard;
 export const VERSION = 3;
+export class Account {}
+export function noisy() {
+  console.log("a line");
+  return "quiet";
+}
 export default function notAMethod() {}
 `;
 
@@ -82,6 +87,7 @@ Deno.test("call tells what the service answers, with status 1, and 124 when ther
         [["toString"], 1, `${where}Method not found (-32601)\n`],
         [["notAMethod"], 1, `${where}Method not found (-32601)\n`],
         [["VERSION"], 1, `${where}Method not found (-32601)\n`],
+        [["Account"], 1, `${where}Method not found (-32601)\n`],
         [["hang", "--timeout", "300ms"], 124, `${where}no answer within 300 ms\n`],
         [["add", "1"], 2, "ipc: call: PARAMS is a JSON array or object: '[1]'?\n"],
         [["add", "{"], 2, "ipc: call: PARAMS is no JSON; they are like '[1,\"two\"]' or '{\"a\":1}'\n"],
@@ -104,6 +110,46 @@ Deno.test("where nobody serves, call says so", async () => {
   assertEquals((await ipc(["call", "http://", "add"])).code, 2);
 });
 
+Deno.test("a service says what there is to call", async () => {
+  await serving(async ({ call }) => {
+    const { info, methods } = JSON.parse((await call("rpc.discover")).stdout);
+    assertEquals(info.title, "sums, 100% & #more?.ts");
+    assertEquals(methods.some(({ name }: { name: string }) => name === "total"), true);
+  });
+});
+
+Deno.test("a notification is given up in time or by a signal, and told of where nobody takes it", async () => {
+  // Whoever connects is not answered, not even by the end.
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const silent: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const connection of listener) silent.push(connection);
+  })();
+  try {
+    for (const scheme of ["http", "ws"]) {
+      const address = `${scheme}://127.0.0.1:${listener.addr.port}/`;
+      const late = await ipc(["call", address, "reload", "--notify", "--timeout", "300ms"]);
+      assertEquals(
+        [late.code, late.stderr],
+        [124, `ipc: call ${address}: no answer within 300 ms\n`],
+        scheme,
+      );
+      const before = silent.length;
+      await using stopped = start(["call", address, "reload", "--notify"]);
+      await until(() => silent.length > before);
+      stopped.process.kill("SIGINT");
+      assertEquals((await stopped.finished).code, 130, scheme);
+    }
+  } finally {
+    for (const connection of silent) connection.close();
+  }
+  const nobody = await ipc(["call", `ws://127.0.0.1:${freePort()}/`, "reload", "--notify"]);
+  assertEquals([nobody.code, nobody.stdout], [1, ""]);
+  assertStringIncludes(nobody.stderr, "ipc: call ws://127.0.0.1:");
+  listener.close();
+  await accepting;
+});
+
 Deno.test("serve says what is wrong with a module", async () => {
   using dir = folder();
   Deno.writeTextFileSync(`${dir.path}/empty.ts`, "export const VERSION = 1;");
@@ -112,6 +158,9 @@ Deno.test("serve says what is wrong with a module", async () => {
   const missing = await ipc(["serve", `unix:${dir.path}/s`, `${dir.path}/none.ts`]);
   assertEquals(missing.code, 1);
   assertStringIncludes(missing.stderr, `ipc: serve: cannot load ${dir.path}/none.ts: `);
+  const named = await ipc(["serve", `unix:${dir.path}/s?allow-user=root`, `${dir.path}/empty.ts`]);
+  assertEquals(named.code, 2);
+  assertStringIncludes(named.stderr, "a user's number, or any");
 });
 
 /** A port that nobody has at the moment; addresses name one. */
@@ -152,11 +201,19 @@ Deno.test("over standard input and output, a program that starts it can call it"
   const requests = [
     '{"jsonrpc":"2.0","id":1,"method":"add","params":[1,2]}',
     '{"jsonrpc":"2.0","id":2,"method":"told"}',
+    '{"jsonrpc":"2.0","id":3,"method":"noisy"}',
   ];
-  const { code, stdout } = await ipc(["serve", "stdio:", `${dir.path}/sums.ts`], requests.join("\n") + "\n");
-  assertEquals(code, 0);
+  const { code, stdout, stderr } = await ipc(
+    ["serve", "stdio:", `${dir.path}/sums.ts`],
+    requests.join("\n") + "\n",
+  );
+  assertEquals([code, stderr], [0, "a line\n"], "what a module logs is no part of the protocol");
   const answers = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-  assertEquals(answers, [{ jsonrpc: "2.0", id: 1, result: 3 }, { jsonrpc: "2.0", id: 2, result: 0 }]);
+  assertEquals(answers, [
+    { jsonrpc: "2.0", id: 1, result: 3 },
+    { jsonrpc: "2.0", id: 2, result: 0 },
+    { jsonrpc: "2.0", id: 3, result: "quiet" },
+  ]);
 });
 
 Deno.test("over a System V queue, whose types tell requests from answers", async () => {

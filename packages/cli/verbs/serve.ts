@@ -24,15 +24,16 @@ interface Service {
 /** Methods that are known when the module is loaded. */
 type Api = Record<string, never>;
 
-/** Methods by name, and who hears of their failures. */
+/** Methods by name, what they are called together, and who hears of their failures. */
 interface Methods {
   readonly table: Handlers<Api>;
+  readonly info: { readonly title: string; readonly version: string };
   onError(error: unknown): void;
 }
 
 export default verb({
   text: [
-    "Every function that the module exports is a method, under its name; what it throws is told here, and whoever " +
+    "Every function that the module exports and that is no class is a method, under its name; what it throws is told here, and whoever " +
     "called hears of an internal error, or of what an RpcError says. A generator is a stream. A function that is no " +
     "arrow function knows the caller: this.caller has pid and uid at a unix socket.",
     "Prints the address when it can be called there, and serves until a signal. It serves everybody who connects to unix:, unix-seqpacket:, tcp:, ws: and http://host:port/path, and one " +
@@ -40,7 +41,12 @@ export default verb({
     "Of two FIFOs or POSIX queues with a comma between them, answers go to the first, and requests come from the " +
     "second; callers come one after another.",
   ],
-  options: { mode: mode("MODE", "who may connect to a path, as chmod writes it; 600 unless told") },
+  options: {
+    mode: mode(
+      "MODE",
+      "who may open a path, as chmod writes it, 600 unless told; other users than this one and root also need ?allow-user=UID or any",
+    ),
+  },
   examples: [
     ["ipc serve unix:/run/user/1000/sums.sock sums.ts", "for the programs of this user"],
     ["ipc serve http://127.0.0.1:8000/ sums.ts", "for curl, and everything that speaks HTTP"],
@@ -52,9 +58,12 @@ export default verb({
     const [text, module] = operands as [string, string];
     const pair = readPair(text);
     const address = pair !== undefined || /^https?:/.test(text) ? undefined : readAddress(text);
+    // There the protocol has standard output for itself.
+    using _ = address?.scheme === "stdio" ? logToStderr() : undefined;
     const table = await load(module);
     const methods = {
       table,
+      info: { title: module.slice(module.lastIndexOf("/") + 1), version: "0.0.0" },
       onError: (error: unknown) => void print(io.stderr, `ipc: serve: ${describe(error)}\n`),
     };
     const service = await about(text, () => {
@@ -72,6 +81,13 @@ export default verb({
   },
 });
 
+/** Sends what a module logs to standard error. */
+function logToStderr(): Disposable {
+  const { log, info, debug } = console;
+  console.log = console.info = console.debug = (...data: unknown[]) => console.error(...data);
+  return { [Symbol.dispose]: () => void Object.assign(console, { log, info, debug }) };
+}
+
 /** The functions that a module exports. */
 async function load(path: string): Promise<Handlers<Api>> {
   const url = /^(file|https?|jsr|npm|data):/.test(path) ? path : fileUrl(path);
@@ -82,7 +98,7 @@ async function load(path: string): Promise<Handlers<Api>> {
     throw new Failed(`cannot load ${path}: ${(error as Error).message}`);
   }
   const methods = Object.entries(exported).filter(([name, value]) =>
-    name !== "default" && (typeof value === "function" || isMethod(value))
+    name !== "default" && ((typeof value === "function" && !isClass(value)) || isMethod(value))
   );
   if (methods.length === 0) throw new Failed(`${path} exports no functions`);
   return Object.fromEntries(methods) as Handlers<Api>;
@@ -92,6 +108,11 @@ async function load(path: string): Promise<Handlers<Api>> {
 function fileUrl(path: string): string {
   const whole = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
   return new URL(`file://${whole.split("/").map(encodeURIComponent).join("/")}`).href;
+}
+
+/** Whether it can only be called with `new`. */
+function isClass(value: unknown): boolean {
+  return Function.prototype.toString.call(value).startsWith("class");
 }
 
 /** Whether it is what `method` of the package of calls makes. */
@@ -110,6 +131,7 @@ async function at(
   if (listener !== undefined) {
     const options = {
       onError: methods.onError,
+      info: methods.info,
       caller: (channel: Channel) => "peer" in channel ? (channel.peer as () => unknown)() : undefined,
     };
     const server = serveListener<Api, unknown, Channel>(listener, methods.table, options);
@@ -123,12 +145,16 @@ async function at(
       ? listen(address, { ...how, mode, removeOnClose: true })
       : connect(address, how));
   const peer = new RpcPeer(channel, { onError: methods.onError, halfOpen: true });
-  peer.serve(methods.table);
+  peer.serve(methods.table, { info: methods.info });
   return peer;
 }
 
 /** Serves those who open the other ends, one after another; what was missing is removed at the end. */
-async function overPair(pair: Pair, { table, onError }: Methods, mode: number | undefined): Promise<Service> {
+async function overPair(
+  pair: Pair,
+  { table, info, onError }: Methods,
+  mode: number | undefined,
+): Promise<Service> {
   const stop = new AbortController();
   const made: Address[] = [];
   const tidy = async () => {
@@ -145,7 +171,7 @@ async function overPair(pair: Pair, { table, onError }: Methods, mode: number | 
     while (!stop.signal.aborted) {
       const channel = await openPair(pair, { signal: stop.signal });
       peer = new RpcPeer(channel, { onError, halfOpen: true });
-      peer.serve(table);
+      peer.serve(table, { info });
       const error = await peer.closed;
       // One that does not wait for its answer has done nothing wrong.
       if (error !== undefined && !(error instanceof BrokenPipeError)) onError(error);
@@ -200,12 +226,12 @@ async function listenAt(
   }
 }
 
-function overHttp(text: string, { table, onError }: Methods): Promise<Service> {
+function overHttp(text: string, { table, info, onError }: Methods): Promise<Service> {
   const url = URL.parse(text);
   if (url?.protocol !== "http:") {
     throw new UsageError(`"${text}" is no URL that can be served: http://host:port/`);
   }
-  const handler = httpHandler<Api>(table, { onError });
+  const handler = httpHandler<Api>(table, { info, onError });
   const stop = new AbortController();
   const server = Deno.serve({
     signal: stop.signal,

@@ -1,8 +1,10 @@
 /** What every channel carries alike: the words, called from another process. */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { TimeoutError } from "@ipc/core";
 import type { HttpCaller } from "../http.ts";
 import { type Client, RpcError, type RpcPeer } from "../mod.ts";
+import { CEILING } from "./waiting.ts";
 import type { Words } from "./words.ts";
 
 const many = Array.from({ length: 500 }, (_, index) => index);
@@ -24,18 +26,25 @@ export async function suite(api: Client<Words>, peer: RpcPeer, largest: number):
   assertEquals(await api.digest(data), new Uint8Array(await crypto.subtle.digest("SHA-256", data)));
   const error = await assertRejects(() => api.fail(), RpcError, "Out of cheese");
   assertEquals([error.code, error.data], [42, [1]]);
-  await assertRejects(() => api.with({ timeout: 50 }).hang());
+  await assertRejects(() => api.with({ timeout: 50 }).hang(), TimeoutError);
   const controller = new AbortController();
   const hanging = api.with({ signal: controller.signal }).hang();
-  const running = () => api.running().then((count) => count > 0);
-  while (!await running());
+  await untilRunning(api, 1);
   controller.abort();
   await assertRejects(() => hanging, DOMException);
-  while (await running());
+  await untilRunning(api, 0);
   for await (const value of api.count(1_000_000)) if (value === 100) break;
-  while (await running());
+  await untilRunning(api, 0);
   assertEquals(await Promise.all(peer.batch(() => [api.add(1, 1), api.reverse("ab")])), [2, "ba"]);
   assertEquals(peer.calls, 0);
+}
+
+/** Waits until so many methods run there, beside the one that is asked. */
+async function untilRunning(api: Client<Words>, count: number): Promise<void> {
+  const deadline = performance.now() + CEILING;
+  for (let running; (running = await api.running()) !== count;) {
+    if (performance.now() > deadline) throw new Error(`${running} methods run, and not ${count}`);
+  }
 }
 
 /** What of it HTTP carries: values, and streams as arrays. */
@@ -47,7 +56,7 @@ export async function httpSuite(api: Client<Words>, caller: HttpCaller): Promise
   assertEquals(await Array.fromAsync(api.count(300)), many.slice(1, 301));
   const error = await assertRejects(() => api.fail(), RpcError, "Out of cheese");
   assertEquals([error.code, error.data], [42, [1]]);
-  await assertRejects(() => api.with({ timeout: 50 }).hang());
+  await assertRejects(() => api.with({ timeout: 50 }).hang(), TimeoutError);
   const controller = new AbortController();
   const hanging = api.with({ signal: controller.signal }).hang();
   setTimeout(() => controller.abort(), 50);
