@@ -20,15 +20,15 @@ using notEmpty = Condition[make](memory, NOT_EMPTY);
 const buffer = Buffer.at(memory, BUFFER);
 
 // Whoever is killed in the middle has put an item in or not, for the count is changed last: nothing is to be repaired.
-function repair(guard: MutexGuard): void {
+// A wait gives the lock up and takes it again, so this is looked at each time before the buffer is.
+function repaired(guard: MutexGuard): boolean {
   if (guard.abandoned) guard.markConsistent();
+  return true;
 }
 
 async function put(item: number): Promise<void> {
   await mutex.withLock(async (guard) => {
-    repair(guard);
-    await notFull.waitFor(guard, () => buffer.put - buffer.taken < ROOM);
-    repair(guard); // the lock was given up meanwhile
+    await notFull.waitFor(guard, () => repaired(guard) && buffer.put - buffer.taken < ROOM);
     buffer.items.set(buffer.put % ROOM, item);
     buffer.put++;
   });
@@ -37,9 +37,7 @@ async function put(item: number): Promise<void> {
 
 async function take(): Promise<number> {
   const item = await mutex.withLock(async (guard) => {
-    repair(guard);
-    await notEmpty.waitFor(guard, () => buffer.put > buffer.taken);
-    repair(guard);
+    await notEmpty.waitFor(guard, () => repaired(guard) && buffer.put > buffer.taken);
     const item = buffer.items.at(buffer.taken % ROOM);
     buffer.taken++;
     return item;

@@ -39,7 +39,7 @@ export { type Authorize, type Credentials, type Peer, sameUserOrRoot } from "./p
 export * from "./reconnect.ts";
 export * from "./socket_pair.ts";
 export * from "./tcp.ts";
-export { listenTcp, type TcpListenOptions } from "./tcp_listener.ts";
+export { listenTcp, type SocketListenOptions, type TcpListenOptions } from "./tcp_listener.ts";
 export * from "./tls.ts";
 export * from "./tls_listener.ts";
 export * from "./udp.ts";
