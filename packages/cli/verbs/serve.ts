@@ -44,7 +44,7 @@ export default verb({
   options: {
     mode: mode(
       "MODE",
-      "who may open a path, as chmod writes it, 600 unless told; other users than this one and root also need ?allow-user=UID or any",
+      "who may open a path, 600 unless told; others also need ?allow-user=UID",
     ),
   },
   examples: [

@@ -4,6 +4,7 @@ import type { Bytes, Receiver, Sender, SyncReceiver, SyncSender } from "../chann
 import { nextTurn } from "../base/_ladder.ts";
 import { TimeoutError } from "../errors.ts";
 import { diagnostics } from "../sys/poller.ts";
+import { wordDiagnostics } from "../sys/word_waiter.ts";
 import { anySeed, Random } from "./_random.ts";
 import type { ChannelPair, ConformanceOptions } from "./conformance.ts";
 
@@ -70,10 +71,12 @@ export class Trial {
       sender.close();
     }
     for (const pair of this.#pairs.splice(0)) await pair.cleanup?.();
-    // The thread that waited for all of them needs a moment to come back.
+    // The threads that waited for all of them need a moment to come back.
     for (let looks = 0; looks < 1000; looks++) {
-      const { poolThreads, watched } = diagnostics();
-      if (poolThreads === 0 || watched > 0) break;
+      const [descriptors, words] = [diagnostics(), wordDiagnostics()];
+      const descriptorsRest = descriptors.poolThreads === 0 || descriptors.watched > 0;
+      const wordsRest = words.poolThreads === 0 || words.parked > 0;
+      if (descriptorsRest && wordsRest) break;
       await sleep(1);
     }
   }
