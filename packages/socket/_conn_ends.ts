@@ -24,7 +24,7 @@ const CHUNK = 64 * 1024;
 /** What is kept until the connection has taken it. */
 const HIGH_WATER = 64 * 1024;
 /** Milliseconds that what was sent last has to leave before a closed connection is gone. */
-const GRACE = 1000;
+const GRACE = 5000;
 
 /** A {@linkcode Source} with one read at most under way, whose bytes go to the decoder whoever waits for them. */
 export class ConnSource implements Source<Bytes> {

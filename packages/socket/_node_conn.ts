@@ -7,7 +7,7 @@ import type { ByteConn } from "./_conn_ends.ts";
 /** Bytes that may wait to be read before no more are taken from the kernel. */
 const MOST_WAITING = 64 * 1024;
 /** Milliseconds that the end of a closed connection has to leave. */
-const GRACE = 1000;
+const GRACE = 5000;
 
 /** What carries the bytes of a socket; node:net keeps it to itself. */
 interface Carrier {
