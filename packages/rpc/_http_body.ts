@@ -1,4 +1,4 @@
-import { IpcError, MessageTooLongError, TimeoutError } from "@ipc/core";
+import { IpcError, LimitError, MessageTooLongError, TimeoutError } from "@ipc/core";
 
 /** Bodies under this many bytes are not worth compressing. */
 const WORTH = 1024;
@@ -54,6 +54,8 @@ export interface BodyOptions {
   readonly gzip?: boolean;
   /** Milliseconds within which all of it has to come. */
   readonly timeout?: number;
+  /** Is asked before so many bytes more are kept; false: there is no room for them. */
+  readonly keep?: (bytes: number) => boolean;
 }
 
 /**
@@ -61,12 +63,13 @@ export interface BodyOptions {
  *
  * @throws {MessageTooLongError} if there are more than `limit`, of which no more are kept.
  * @throws {TimeoutError} if they take longer than `timeout`.
+ * @throws {LimitError} if `keep` says so.
  * @throws {IpcError} with code `EPROTO` if they cannot be decompressed.
  */
 export async function readBody(
   body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
   limit: number,
-  { gzip = false, timeout }: BodyOptions = {},
+  { gzip = false, timeout, keep }: BodyOptions = {},
 ): Promise<Uint8Array> {
   if (body === null) return new Uint8Array();
   const stream = gzip ? body.pipeThrough(new DecompressionStream("gzip")) : body;
@@ -88,6 +91,8 @@ export async function readBody(
       length += value.length;
       if (length > limit) {
         give(new MessageTooLongError(`Cannot read the message: it has more than ${limit} bytes`));
+      } else if (keep?.(value.length) === false) {
+        give(new LimitError("Cannot read the message: too much is kept already"));
       } else chunks.push(value);
     }
   } catch (error) {

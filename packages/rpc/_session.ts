@@ -5,6 +5,7 @@ import { Callbacks } from "./_callbacks.ts";
 import { CLOCK } from "./_clock.ts";
 import { Calls } from "./_calls.ts";
 import { errorJson } from "./_errors.ts";
+import { type Gathered, sendGathered } from "./_gathered.ts";
 import { type Hello, helloJson, readHello } from "./_hello.ts";
 import { Inbox } from "./_inbox.ts";
 import { type Limits, limitsOf } from "./_limits.ts";
@@ -19,12 +20,6 @@ import { DisconnectedError } from "./disconnected_error.ts";
 import type { PeerOptions, RpcClock, ServiceInfo } from "./options.ts";
 import type { RpcPeer } from "./peer.ts";
 import { RPC_CODE, RpcError } from "./rpc_error.ts";
-
-/** A request or a notification that leaves with others. */
-interface Gathered {
-  readonly id: number | undefined;
-  readonly text: string;
-}
 
 /** One connection: what is common to its calls, its answers, its streams and its callbacks. */
 export class Session {
@@ -99,14 +94,14 @@ export class Session {
     }
     if (timeout !== undefined && this.#extensions) text += `,"$/timeout":${timeout}`;
     text += "}";
-    if (this.#gathered === undefined) return this.#ask(text, id);
+    if (this.#gathered === undefined) return this.#ask(text, id === undefined);
     this.#gathered.push({ id, text });
     this.writer.keep();
   }
 
-  #ask(text: string, id: number | undefined): void {
+  #ask(text: string, notifies: boolean): void {
     this.writer.ask(text);
-    if (id === undefined) this.#told = this.outbox.added;
+    if (notifies) this.#told = this.outbox.added;
   }
 
   /** Sends a notification because of what came. A channel that does not even carry that is of no use. */
@@ -136,7 +131,10 @@ export class Session {
       return make();
     } finally {
       this.#gathered = undefined;
-      if (gathered.length > 0) this.#postBatch(gathered);
+      sendGathered(gathered, this.limits.maxBatch, {
+        send: (text, notifies) => this.#ask(text, notifies),
+        refuse: (id, error) => this.calls.refuse(id, error),
+      });
     }
   }
 
@@ -346,29 +344,6 @@ export class Session {
   /** Sends the answer to a member of a batch by itself. */
   answerAlone({ id, text }: Answer): void {
     this.#answer(text, id, undefined);
-  }
-
-  #postBatch(gathered: readonly Gathered[]): void {
-    const { maxBatch } = this.limits;
-    for (let at = 0; at < gathered.length; at += maxBatch) {
-      this.#postTogether(gathered.slice(at, at + maxBatch));
-    }
-  }
-
-  #postTogether(gathered: readonly Gathered[]): void {
-    try {
-      const note = gathered.find(({ id }) => id === undefined) ?? gathered[0]!;
-      return this.#ask(`[${gathered.map(({ text }) => text).join()}]`, note.id);
-    } catch {
-      // Together they are too long.
-    }
-    for (const { id, text } of gathered) {
-      try {
-        this.#ask(text, id);
-      } catch (error) {
-        if (id !== undefined) this.calls.refuse(id, error);
-      }
-    }
   }
 
   /** What stands between the id and the parameters; programs call few methods. */

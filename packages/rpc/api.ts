@@ -19,8 +19,8 @@ export type CallResult<Result> = Result extends AsyncIterable<infer Value>
     ? Promise<AsyncIterableIterator<Value>> & AsyncIterable<Value>
   : Promise<Received<Awaited<Result>>>;
 
-/** What has no functions or streams in it. */
-type Whole =
+/** A value without functions or streams in it, which the other side gets as it is. */
+export type PlainValue =
   | string
   | number
   | boolean
@@ -34,7 +34,7 @@ type Whole =
 
 /** A value as the other side gets it: each function in it has become a callback, each stream one that is received. */
 export type Received<Value> = unknown extends Value ? Value
-  : Value extends Whole ? Value
+  : Value extends PlainValue ? Value
   : Value extends (...params: infer Params) => infer Result ? RpcCallback<Params, Awaited<Result>>
   : Value extends AsyncIterable<infer Item> ? AsyncIterableIterator<Item>
   : { [Key in keyof Value]: Received<Value[Key]> };

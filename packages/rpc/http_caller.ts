@@ -175,7 +175,7 @@ export class HttpCaller implements Caller {
       return await peer.call(method, params, options);
     } catch (error) {
       if (!(error instanceof DisconnectedError)) throw error;
-      throw exchange.failure ?? this.#unanswered(method, error);
+      throw exchange.failure ?? this.#unanswered(method);
     } finally {
       this.#settle(post);
     }
@@ -197,12 +197,11 @@ export class HttpCaller implements Caller {
     return post;
   }
 
-  #unanswered(method: string, cause: Error): IpcError {
+  #unanswered(method: string): IpcError {
     const { url } = this.#target;
     return new IpcError(`Cannot call ${method}: the response of ${url} has no answer to it`, {
       code: "EPROTO",
       target: url,
-      cause,
     });
   }
 

@@ -1,6 +1,6 @@
 /** The methods of a service behind HTTP. */
 
-import { MessageTooLongError, TimeoutError } from "@ipc/core";
+import { LimitError, MessageTooLongError, TimeoutError } from "@ipc/core";
 import type { Handlers } from "./api.ts";
 import { limitsOf } from "./_limits.ts";
 import { allows, isJson, makeBody, readBody } from "./_http_body.ts";
@@ -72,14 +72,16 @@ export function httpHandler<Api, Caller = unknown>(
 ): HttpHandler {
   const { maxRequests = 1024, patience = 30_000, caller: identify, origins } = options;
   const { limits, info, exposeErrors, onError } = options;
-  const { maxMessageSize, maxQueuedBytes } = limitsOf(limits);
+  const { maxMessageSize, maxQueuedBytes, maxRequestBytes } = limitsOf(limits);
   if (!(maxRequests >= 1)) throw new RangeError(`Cannot set maxRequests to ${maxRequests}`);
   if (!(patience >= 1)) throw new RangeError(`Cannot set patience to ${patience}`);
   // What is wrong with the table is told now, and not to the first who calls.
   prepare(handlers);
   let open = 0;
+  /** Bytes of all that is posted and not answered yet. */
+  let kept = 0;
 
-  async function answer(request: Request): Promise<Response> {
+  async function answer(request: Request, keep: (bytes: number) => boolean): Promise<Response> {
     if (request.method !== "POST") return refuse(405, "POST JSON-RPC here", { allow: "POST" });
     const { headers } = request;
     if (!isJson(headers.get("content-type"))) return refuse(415, "The content is application/json");
@@ -96,9 +98,14 @@ export function httpHandler<Api, Caller = unknown>(
     if (caller instanceof Response) return caller;
     let body: Uint8Array;
     try {
-      body = await readBody(request.body, maxMessageSize, { gzip: encoding === "gzip", timeout: patience });
+      body = await readBody(request.body, maxMessageSize, {
+        gzip: encoding === "gzip",
+        timeout: patience,
+        keep,
+      });
     } catch (error) {
       if (error instanceof MessageTooLongError) return tooLong();
+      if (error instanceof LimitError) return busy();
       if (error instanceof TimeoutError) {
         return refuse(408, "The content did not come", { connection: "close" });
       }
@@ -126,13 +133,21 @@ export function httpHandler<Api, Caller = unknown>(
       return refuse(403, "Pages of this origin may not call");
     }
     if (origin !== null && request.method === "OPTIONS") return preflight(origin);
-    if (open >= maxRequests) return refuse(503, "Too many requests", { "retry-after": "1" });
+    if (open >= maxRequests) return busy();
     open++;
+    let own = 0;
+    const keep = (bytes: number) => {
+      if (kept > own && kept + bytes > maxRequestBytes) return false;
+      own += bytes;
+      kept += bytes;
+      return true;
+    };
     try {
-      const response = await answer(request);
+      const response = await answer(request, keep);
       return origin === null ? response : allowed(response, origin);
     } finally {
       open--;
+      kept -= own;
     }
   };
 }
@@ -148,6 +163,10 @@ async function untilClosed(peer: RpcPeer, signal: AbortSignal): Promise<void> {
 
 function refuse(status: number, why: string, headers: Record<string, string> = {}): Response {
   return new Response(`${why}\n`, { status, headers: { "content-type": "text/plain", ...headers } });
+}
+
+function busy(): Response {
+  return refuse(503, "Too many requests", { "retry-after": "1" });
 }
 
 function tooLong(): Response {

@@ -37,10 +37,12 @@ Deno.test("a page in a browser and a program call each other", { ignore: !await 
   }).spawn();
   let page: Deno.ChildProcess | undefined;
   let printed = "";
+  let foreign = "";
   for await (const text of program.stdout.pipeThrough(new TextDecoderStream())) {
     printed += text;
     const url = /^open (\S+)\n/.exec(printed)?.[1];
     if (url === undefined || page !== undefined) continue;
+    foreign = await answerTo(url, "evil.example");
     page = new Deno.Command(browser!, {
       args: ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${folder}`, url],
       stdin: "null",
@@ -58,7 +60,26 @@ Deno.test("a page in a browser and a program call each other", { ignore: !await 
   await removeSoon(folder);
   assertStringIncludes(printed, 'the page "A page that calls a program" saw: 5 values\n');
   assertEquals(code, 0);
+  assertStringIncludes(foreign, "HTTP/1.1 404 ");
 });
+
+/** What a page of another name is answered that makes this name lead to this machine. */
+async function answerTo(url: string, name: string): Promise<string> {
+  const { port } = new URL(url);
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  const lines = [
+    "GET /calls HTTP/1.1",
+    `Host: ${name}:${port}`,
+    `Origin: http://${name}:${port}`,
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  ];
+  await connection.write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`));
+  const answer = new Uint8Array(1024);
+  return new TextDecoder().decode(answer.subarray(0, await connection.read(answer) ?? 0));
+}
 
 /** The browser's helpers still write for a moment when it has ended. */
 async function removeSoon(folder: string): Promise<void> {

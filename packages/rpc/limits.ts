@@ -14,7 +14,7 @@ export interface RpcLimits {
   maxWaiting?: number | undefined;
   /**
    * The most bytes of requests that run and wait, besides one; 64 MiB unless told, or four of the longest messages. More
-   * are refused as busy.
+   * are refused as busy. Over HTTP those of all requests count together.
    */
   maxRequestBytes?: number | undefined;
   /** The most calls of this side that wait for an answer; 65,536 unless told. More are a `LimitError`. */

@@ -25,6 +25,7 @@ export async function calls(channel: RpcChannel): Promise<void> {
   await api.with({ timeout: 5 }).add(sum, greeting.length);
   await api.each((word) => word.length);
   const nothing: void = await api.with({ notify: true }).add(1, 2);
+  const none: void = await api.each((word) => word.length);
   const stop = await api.listen({ news: (text) => void text.length, on: ["a"] });
   const count: number = await stop();
   stop.release();
@@ -51,7 +52,7 @@ export async function calls(channel: RpcChannel): Promise<void> {
   await api.with({ timout: 5 }).add(1, 2);
   // @ts-expect-error a notification has no result
   const number: number = await api.with({ notify: true }).add(1, 2);
-  void [nothing, text, number, early, perhaps];
+  void [nothing, none, text, number, early, perhaps];
 }
 
 export function handlers(channel: RpcChannel): void {

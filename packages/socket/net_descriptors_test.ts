@@ -35,7 +35,7 @@ async function withoutDescriptors(
     await channel.send(new TextEncoder().encode("welcome"));
     await channel.receive();`;
   const config = new URL("./deno.json", import.meta.url).pathname;
-  const command = 'ulimit -n 100; exec "$0" eval --no-lock --no-check --config "$1" "$2"';
+  const command = 'ulimit -n 200; exec "$0" eval --no-lock --no-check --config "$1" "$2"';
   await using server = new Program("sh", ["-c", command, Deno.execPath(), config, program]);
   const line = server.lines();
   const at = await line();

@@ -319,7 +319,7 @@ Deno.test("connections that are lost at once count as attempts that failed", asy
   using server = new Server();
   await server.start();
   using channel = await server.client({ attempts: 2 });
-  const received = assertRejects(() => channel.receive(), BrokenPipeError);
+  const received = assertRejects(() => channel.receive({ timeout: 20_000 }), BrokenPipeError);
   // The first might have been chance.
   for (let count = 0; count < 3; count++) (await server.accept()).close();
   await received;

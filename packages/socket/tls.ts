@@ -31,7 +31,7 @@ export interface TlsPeer {
  * connection that is cut off by somebody on the way, or by a crash, is a `BrokenPipeError`. The end that a listener gave
  * is not told that apart from a good end, unless it comes inside a message: a protocol that must know needs a last
  * message of its own. `send` resolves once the message is among the 64 KiB
- * that wait for the connection; what is there when it is closed has one second to leave.
+ * that wait for the connection; what is there when it is closed has five seconds to leave.
  *
  * @example
  * ```ts ignore

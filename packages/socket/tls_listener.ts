@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { waitFor } from "@ipc/core/sys";
-import { AcceptSource, DEFAULT_MAX_CONNECTIONS } from "./_accept_source.ts";
+import { AcceptSource, DEFAULT_MAX_CONNECTIONS, REFUSED } from "./_accept_source.ts";
 import { ByteBudget, type TotalOptions } from "./_byte_budget.ts";
 import { addressOf, formatAddress, type InetAddress, inetAddress } from "./_inet_address.ts";
 import { libc } from "./_libc.ts";
@@ -197,13 +197,18 @@ class TlsListenerSource implements ListenerSource<TlsStream> {
     return undefined;
   }
 
-  #shake(fd: number, onShaken: () => void): Socket {
+  #shake(fd: number, onShaken: () => void): Socket | typeof REFUSED {
     let below: Socket;
     try {
       below = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     } catch (error) {
       libc.close(fd);
       throw error;
+    }
+    if (below.remoteAddress === undefined) {
+      // Its peer has gone already.
+      below.destroy();
+      return REFUSED;
     }
     const ends = endsOf(below);
     let shaken = false;

@@ -10,6 +10,7 @@ import {
 import { leakCheck } from "@ipc/core/testing";
 import { has } from "../core/testdata/child.ts";
 import { type Certificates, makeCertificates } from "./testdata/certificates.ts";
+import { settled } from "./testdata/net_pairs.ts";
 import { startChild } from "./testdata/program.ts";
 import { connectTls, TlsStream } from "./tls.ts";
 import { listenTls } from "./tls_listener.ts";
@@ -17,6 +18,19 @@ import { listenTls } from "./tls_listener.ts";
 leakCheck();
 
 const ignore = !has("openssl");
+
+/** A test with certificates, behind which no thread waits any more. */
+function test({ name, fn }: { name: string; fn: () => Promise<void> }): void {
+  Deno.test({
+    name,
+    ignore,
+    fn: async () => {
+      await fn();
+      await settled();
+    },
+  });
+}
+
 const none = { cert: "", key: "" };
 const { ca, server, client, twofold, stranger }: Certificates = ignore
   ? { ca: "", server: none, client: none, twofold: none, stranger: none }
@@ -24,9 +38,8 @@ const { ca, server, client, twofold, stranger }: Certificates = ignore
 const caCerts = [ca];
 const pattern = (length: number) => new Uint8Array(length).map((_, index) => index * 7);
 
-Deno.test({
+test({
   name: "messages of all sizes go both ways through TLS, and the end comes after them",
-  ignore,
   fn: async () => {
     await using listener = await listenTls("127.0.0.1:0", server);
     const here = await connectTls(listener.address, { caCerts });
@@ -46,9 +59,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "who only looks, and never waits, receives as well",
-  ignore,
   fn: async () => {
     await using listener = await listenTls("127.0.0.1:0", server);
     await using here = await connectTls(listener.address, { caCerts });
@@ -65,9 +77,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "megabytes in long messages, and the end behind them, reach a receiver that is slower",
-  ignore,
   fn: async () => {
     await using listener = await listenTls("127.0.0.1:0", server);
     const here = await connectTls(listener.address, { caCerts });
@@ -87,9 +98,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "two processes know each other by their certificates",
-  ignore,
   fn: async () => {
     await using listener = await listenTls("127.0.0.1:0", { ...server, clientCaCerts: caCerts });
     const child = startChild(`
@@ -108,11 +118,11 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "a client without a certificate, or with one of a stranger, gets no channel",
-  ignore,
   fn: async () => {
-    await using listener = await listenTls("127.0.0.1:0", { ...server, clientCaCerts: caCerts });
+    const options = { ...server, clientCaCerts: caCerts, maxConnections: 1 };
+    await using listener = await listenTls("127.0.0.1:0", options);
     for (const shown of [{}, stranger]) {
       // In TLS 1.3 a client learns only afterwards that it is not wanted.
       const error = await assertRejects(async () => {
@@ -126,12 +136,23 @@ Deno.test({
       assert(error instanceof BrokenPipeError || error.code === "ECONNRESET", String(error));
     }
     assertEquals(listener.tryAccept(), undefined);
+    // Neither they nor those who speak no TLS take the place of others.
+    for (const words of ["GET / HTTP/1.0\r\n\r\n", "\0\0\0\0\0"]) {
+      using garbage = await Deno.connect({
+        hostname: "127.0.0.1",
+        port: Number(listener.address.split(":").at(-1)),
+      });
+      await garbage.write(new TextEncoder().encode(words));
+    }
+    using channel = await connectTls(listener.address, { caCerts, ...client, timeout: 20_000 });
+    using accepted = (await listener.accept({ timeout: 10_000 }))!;
+    await channel.send(pattern(3));
+    assertEquals(await accepted.receive({ timeout: 10_000 }), pattern(3));
   },
 });
 
-Deno.test({
+test({
   name: "who has several names has none",
-  ignore,
   fn: async () => {
     await using listener = await listenTls("127.0.0.1:0", { ...server, clientCaCerts: caCerts });
     using channel = await connectTls(listener.address, { caCerts, ...twofold });
@@ -142,9 +163,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "a server that nobody vouches for is not trusted",
-  ignore,
   fn: async () => {
     await using listener = await listenTls("127.0.0.1:0", server);
     await assertRejects(() => connectTls(listener.address), UntrustedError);
@@ -153,9 +173,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "authorize refuses after the handshake",
-  ignore,
   fn: async () => {
     const authorize = ({ commonName }: { commonName?: string | undefined }) => commonName === "somebody else";
     await using listener = await listenTls("127.0.0.1:0", { ...server, clientCaCerts: caCerts, authorize });
@@ -168,9 +187,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "authorize that throws costs one connection, and is told; one that promises lets nobody in",
-  ignore,
   fn: async () => {
     const answers: (() => boolean)[] = [
       () => {
@@ -204,9 +222,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "a listener is gone at once, and its connections go on",
-  ignore,
   fn: async () => {
     const listener = await listenTls("127.0.0.1:0", server);
     using here = await connectTls(listener.address, { caCerts });
@@ -218,9 +235,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "no more connections are open than may be, and strangers without a handshake keep nobody out",
-  ignore,
   fn: async () => {
     await using listener = await listenTls("127.0.0.1:0", { ...server, maxConnections: 2 });
     const port = Number(listener.address.split(":").at(-1));
@@ -239,9 +255,8 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "what cannot be used to listen is told at once",
-  ignore,
   fn: async () => {
     const listening = (options: object) => listenTls("127.0.0.1:0", { ...server, ...options });
     await assertRejects(() => listening({ cert: "nothing" }), TypeError, "cannot be read");

@@ -1,7 +1,7 @@
-import { type Bytes, ClosedError, ERRNO, errnoError, type SyncChannel } from "@ipc/core";
+import { type Bytes, ClosedError, errnoError, type SyncChannel } from "@ipc/core";
 import type { SyncOptions, WaitOptions } from "@ipc/core";
 import { BaseReceiver } from "@ipc/core/base";
-import { check, cString, errno } from "@ipc/core/sys";
+import { errno } from "@ipc/core/sys";
 import { constants } from "./_abi.ts";
 import {
   addressOf,
@@ -14,8 +14,8 @@ import {
   resolveNumber,
 } from "./_inet_address.ts";
 import { libc } from "./_libc.ts";
+import { setGroupInterface, setMembership } from "./_multicast.ts";
 import { net } from "./_net_abi.ts";
-import { inet } from "./_net_libc.ts";
 import { bindSocket, openSocket } from "./_net_bind.ts";
 import { SocketDescriptor } from "./_socket_descriptor.ts";
 import { type BufferOptions, checkBuffers, setBuffers, setOption } from "./_socket_options.ts";
@@ -208,19 +208,7 @@ export class UdpSocket extends BaseReceiver<Bytes> implements SyncChannel {
    */
   setMulticastInterface(name: string): void {
     this.#checkOpen();
-    const index = interfaceIndex(name);
-    const what = "set the interface of groups for socket";
-    if (this.#family === net.AF_INET6) {
-      return setOption(this.fd, net.IPPROTO_IPV6, net.IPV6_MULTICAST_IF, index, "the interface of groups");
-    }
-    const request = new DataView(new ArrayBuffer(12));
-    request.setInt32(8, index, true);
-    check(
-      libc.setsockopt(this.fd, net.IPPROTO_IP, net.IP_MULTICAST_IF, request, 12),
-      "setsockopt",
-      what,
-      this.fd,
-    );
+    setGroupInterface(this.fd, this.#family, name);
   }
 
   /** Closes at once; the kernel is first given what it takes without waiting. Calling it again does nothing. */
@@ -260,27 +248,7 @@ export class UdpSocket extends BaseReceiver<Bytes> implements SyncChannel {
   #setMembership(group: string, options: GroupOptions | undefined, action: "join" | "leave"): void {
     this.#checkOpen();
     const sockaddr = this.#sockaddr({ host: group, port: 0 })!;
-    const index = interfaceIndex(options?.interface);
-    const join = action === "join";
-    // struct ip_mreqn or struct ipv6_mreq: the group, then the index of the interface.
-    const four = this.#family === net.AF_INET;
-    const request = new DataView(new ArrayBuffer(four ? 12 : 20));
-    const address = four ? sockaddr.subarray(4, 8) : sockaddr.subarray(8, 24);
-    new Uint8Array(request.buffer).set(address);
-    request.setInt32(four ? 8 : 16, index, true);
-    const level = four ? net.IPPROTO_IP : net.IPPROTO_IPV6;
-    const name = four
-      ? join ? net.IP_ADD_MEMBERSHIP : net.IP_DROP_MEMBERSHIP
-      : join
-      ? net.IPV6_JOIN_GROUP
-      : net.IPV6_LEAVE_GROUP;
-    const what = `${action} group`;
-    check(
-      libc.setsockopt(this.fd, level, name, request, request.byteLength),
-      "setsockopt",
-      what,
-      group,
-    );
+    setMembership(this.fd, sockaddr, { group, action, name: options?.interface });
   }
 }
 
@@ -397,15 +365,4 @@ function setUp(fd: number, family: number, options: UdpOptions): void {
     const name = four ? net.IP_MULTICAST_LOOP : net.IPV6_MULTICAST_LOOP;
     setOption(fd, level, name, multicastLoop ? 1 : 0, "multicast loop");
   }
-}
-
-function interfaceIndex(name: string | undefined): number {
-  if (name === undefined) return 0;
-  const index = inet.if_nametoindex(cString(name));
-  if (index !== 0) return index;
-  throw errnoError(ERRNO.ENODEV, {
-    syscall: "if_nametoindex",
-    action: `use interface "${name}"`,
-    target: name,
-  });
 }

@@ -100,8 +100,8 @@ export function whenOpened(callback: () => void): void {
 function connect({ live, real, symbols }: Table): void {
   for (const name of Object.keys(symbols)) {
     const call = real![name]!;
-    // An optional symbol that this libc does not have.
-    if (call === null) {
+    // An optional symbol that this libc does not have, or an address, which nobody calls.
+    if (call === null || "type" in symbols[name]!) {
       live[name] = call;
       continue;
     }

@@ -5,6 +5,7 @@ import type { ChannelPair } from "@ipc/core/testing";
 import { connectTls, type TlsConnectOptions, type TlsStream } from "../tls.ts";
 import { listenTls } from "../tls_listener.ts";
 import { type Certificates, makeCertificates } from "./certificates.ts";
+import { settled } from "./net_pairs.ts";
 
 let certificates: Promise<Certificates> | undefined;
 
@@ -24,7 +25,10 @@ export async function openTls(
         receiver,
         truncate: () => truncate(sender, here),
         truncateBack: () => truncate(receiver, there),
-        cleanup: () => listener[Symbol.asyncDispose](),
+        cleanup: async () => {
+          await listener[Symbol.asyncDispose]();
+          await settled();
+        },
       };
     } catch (error) {
       sender.close();
