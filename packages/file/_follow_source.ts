@@ -18,6 +18,8 @@ export class FollowSource implements Source<Bytes> {
   #watch: Watch;
   #decoder: Decoder;
   #file: OwnedFd | undefined;
+  /** What its folder does not tell of the file. */
+  #watches: readonly Watch[] = [];
   #at = 0;
   /** Whether what is in the decoder is the beginning of a line that is passed over, for it is too long. */
   #passing = false;
@@ -43,6 +45,7 @@ export class FollowSource implements Source<Bytes> {
       const watch = watchFolder(this.#path);
       this.#watch.close();
       this.#watch = watch;
+      for (const each of this.#watches) each.waiter = watch;
     }
     for (;;) {
       let message: Bytes | undefined;
@@ -69,6 +72,8 @@ export class FollowSource implements Source<Bytes> {
 
   close(): void {
     this.#watch.close();
+    for (const watch of this.#watches) watch.close();
+    this.#watches = [];
     this.#file?.close();
     this.#file = undefined;
   }
@@ -90,14 +95,12 @@ export class FollowSource implements Source<Bytes> {
     if (now.ino === ino && now.dev === dev) return false;
     // What was written into the old one before the new one had its name.
     if (stat(file).size > this.#at) return this.#readFrom(file);
-    this.#file.close();
-    this.#file = new OwnedFd(successor.take());
-    this.#at = 0;
-    const { delimiter } = this;
-    if (delimiter === undefined) this.#decoder.end();
-    const rest = this.#decoder.drain();
     const passing = this.#passing;
-    this.#passing = false;
+    const old = this.#decoder;
+    this.#begin(successor);
+    // A frame that was cut is told of, and the new file begins all the same.
+    if (this.delimiter === undefined) old.end();
+    const rest = old.drain();
     return rest.length > 0 && !passing ? rest : true;
   }
 
@@ -137,9 +140,22 @@ export class FollowSource implements Source<Bytes> {
   }
 
   #open(): boolean {
-    this.#file = openFile(this.#path);
+    using file = openFile(this.#path);
+    if (file === undefined) return false;
+    this.#begin(file);
+    return true;
+  }
+
+  /** Takes a file over, and goes on with its first byte. */
+  #begin(file: OwnedFd): void {
+    const watches = watchFile(file.fd, this.#path, this.#watch);
+    for (const watch of this.#watches) watch.close();
+    this.#watches = watches;
+    this.#file?.close();
+    this.#file = new OwnedFd(file.take());
     this.#at = 0;
-    return this.#file !== undefined;
+    this.#decoder = this.#framing.decoder();
+    this.#passing = false;
   }
 
   /** The byte that ends a message, where one does. */
@@ -150,9 +166,35 @@ export class FollowSource implements Source<Bytes> {
 }
 
 /** Watches the folder of a file for what happens to the file. */
-function watchFolder(path: string): Watch {
-  const name = path.lastIndexOf("/") + 1;
-  return new Watch(path.slice(0, name) || ".", CHANGES, path, path.slice(name));
+function watchFolder(path: string, waiter?: Watch): Watch {
+  const end = path.lastIndexOf("/") + 1;
+  return new Watch(path.slice(0, end) || ".", CHANGES, path, { name: path.slice(end), waiter });
+}
+
+/**
+ * Watches an open file, for where it has another name beside this nothing is told of what is written through that; and
+ * where this is a symbolic link also the folder that the file lies in, where it is rotated.
+ */
+function watchFile(fd: number, path: string, waiter: Watch): Watch[] {
+  const place = `/proc/self/fd/${fd}`;
+  const watches = [new Watch(place, IN_MODIFY | IN_ATTRIB, path, { waiter })];
+  if (readLink(path) === undefined) return watches;
+  try {
+    const target = readLink(place) ?? path;
+    watches.push(watchFolder(target, waiter));
+    return watches;
+  } catch (error) {
+    for (const watch of watches) watch.close();
+    throw error;
+  }
+}
+
+/** Where a symbolic link leads; `undefined`: it is none. */
+function readLink(path: string): string | undefined {
+  const name = cString(path);
+  const buffer = new Uint8Array(4096);
+  const length = attempt(() => libc.readlink(name, buffer, 4096n));
+  return length < 0 ? undefined : new TextDecoder().decode(buffer.subarray(0, length));
 }
 
 /** Opens a file for reading; `undefined`: there is none at this moment. */

@@ -83,6 +83,10 @@ const symbols = {
     parameters: [/* int dirfd */ "i32", /* const char *path */ "buffer", /* int flags */ "i32"],
     result: /* int */ "i32",
   },
+  readlink: {
+    parameters: [/* const char *pathname */ "buffer", /* char *buf */ "buffer", /* size_t bufsiz */ "usize"],
+    result: /* ssize_t */ "i32",
+  },
   geteuid: { parameters: [], result: /* uid_t */ "u32" },
   flock: { parameters: [/* int fd */ "i32", /* int operation */ "i32"], result: /* int */ "i32" },
   // With a lock as the argument; variadic in C, the registers are the same.

@@ -27,10 +27,18 @@ export class Watch {
 
   /** The file in the directory whose changes count; `undefined`: all do. */
   readonly name: string | undefined;
+  /** The watch whose waits its changes end: itself, unless it stands by another. */
+  waiter: Watch;
 
   /** Watches from now on. `target` is what errors call it. */
-  constructor(path: string, mask: number, target: string, name?: string) {
+  constructor(
+    path: string,
+    mask: number,
+    target: string,
+    { name, waiter }: { name?: string | undefined; waiter?: Watch | undefined } = {},
+  ) {
     this.name = name;
+    this.waiter = waiter ?? this;
     if (inotify === -1) {
       const flags = abi.O_CLOEXEC | abi.O_NONBLOCK;
       inotify = must(() => libc.inotify_init1(flags), "inotify_init1", "watch", target);
@@ -168,8 +176,8 @@ function drain(): void {
       const name = overflow ? undefined : nameAt(at + inotifyEvent.size, length);
       for (const watch of heard) {
         if (name !== undefined && watch.name !== undefined && watch.name !== name) continue;
-        watch.notice();
-        changed.add(watch);
+        watch.waiter.notice();
+        changed.add(watch.waiter);
       }
       if ((mask & IN_IGNORED) !== 0) watches.delete(number);
       at += inotifyEvent.size + length;

@@ -119,6 +119,46 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "file log on a disk that is unmounted: who has it open goes on with it, nobody else finds it",
+  ignore: readOnly === undefined,
+  fn: async () => {
+    const source = `
+      import { FileLog, follow } from ${MOD};
+      const { log, text, writer, reader, worker } = (() => {
+        const log = FileLog.create("/mnt/log", { fsync: "always", segmentBytes: 4096 });
+        Deno.writeTextFileSync("/mnt/text", "one\\n");
+        return {
+          log, text: follow("/mnt/text", { from: "start" }),
+          writer: log.writer(), reader: log.reader(), worker: log.consumer("worker"),
+        };
+      })();
+      const pending = [reader.receive(), worker.receiveRecord()];
+      console.log((await text.receive()).length);
+      new Deno.Command("umount", { args: ["-l", "/mnt"] }).outputSync();
+      // Over the ends of segments, too.
+      for (let number = 1; number <= 5; number++) await writer.send(new Uint8Array(3000).fill(number));
+      const [data, record] = await Promise.all(pending);
+      console.log(data[0], record.data[0], record.acknowledge(), (await reader.receive())[0]);
+      console.log(log.stat().last, log.stat().segments > 1, log.verify().damage.length, text.tryReceive());
+      for (const call of [() => FileLog.open("/mnt/log"), () => FileLog.remove("/mnt/log")]) {
+        try {
+          call();
+        } catch (error) {
+          console.log(error.name);
+        }
+      }
+      for (const each of [log, text, writer, reader, worker]) each.close();`;
+    assertEquals(await linesOf(source, readOnly!), [
+      "3",
+      "1 1 true 2",
+      "5 true 0 undefined",
+      "NotFoundError",
+      "NotFoundError",
+    ]);
+  },
+});
+
 const trace = ["strace", "-f", "-qq", "-y", "-e", "trace=pwrite64,fdatasync,fsync,write", "-s", "16"];
 
 Deno.test({

@@ -27,7 +27,7 @@ export class Follower extends BaseReceiver<Bytes> {
  *
  * It waits by inotify, without polling, and goes on when the file is rotated (another takes its name: the old one is
  * read to its end first), truncated (it begins again at the first byte), removed, or is not there yet: its folder has
- * to be. A line is given once its end is there; what is left without one when the file is rotated is a line too. It has
+ * to be; what a symbolic link leads to is watched, too. A line is given once its end is there; what is left without one when the file is rotated is a line too. It has
  * no end, and owns descriptors until `close`. System calls: `open`, `fstat`, `pread`, `inotify_add_watch`.
  *
  * A receive throws a {@linkcode MessageTooLongError} once where a line is longer than the framing permits; the next

@@ -1,5 +1,5 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { lengthPrefix, lines, MessageTooLongError, NotFoundError } from "@ipc/core";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { lengthPrefix, lines, MessageTooLongError, NotFoundError, TruncatedError } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { has, scaled } from "../core/testdata/child.ts";
 import { follow, type Follower } from "./mod.ts";
@@ -9,6 +9,10 @@ import { withFolder } from "./testdata/pair.ts";
 leakCheck();
 
 const add = (path: string, data: string) => Deno.writeTextFile(path, data, { append: true });
+
+/** What another process does to a file. */
+const shell = (script: string, path: string) =>
+  new Deno.Command("sh", { args: ["-c", script, path] }).spawn().status;
 
 /** The next `count` messages as text. */
 async function next(file: Follower, count: number): Promise<(string | undefined)[]> {
@@ -115,6 +119,43 @@ Deno.test("follow: other framings, two followers, one folder", () =>
     assertEquals(text(other.receiveSync({ timeout: 20_000 })), "b");
     assertEquals(text(await waiting), "a");
     await writer.status;
+  }));
+
+Deno.test("follow: a frame that ends with its file is told of, and the next file is read from its first byte", () =>
+  withPath(async (path) => {
+    using file = follow(path, { framing: lengthPrefix(), from: "start" });
+    await Deno.writeFile(path, new Uint8Array([1, 0, 0, 0, 65, 5, 0, 0, 0, 66]));
+    assertEquals(text(await file.receive(CEILING)), "A");
+    await Deno.rename(path, `${path}.1`);
+    await Deno.writeFile(path, new Uint8Array([2, 0, 0, 0, 67, 68, 1, 0, 0, 0, 69]));
+    await assertRejects(() => file.receive(CEILING), TruncatedError);
+    assertEquals(await next(file, 2), ["CD", "E"]);
+  }));
+
+Deno.test("follow: another process writes to the file by another name, and rotates what a symbolic link leads to", () =>
+  withFolder(async (folder) => {
+    for (const name of ["real", "names"]) await Deno.mkdir(`${folder}/${name}`);
+    const [real, link, same] = [`${folder}/real/text`, `${folder}/names/link`, `${folder}/names/same`];
+    await add(real, "");
+    await Deno.symlink(real, link);
+    await Deno.link(real, same);
+    using soft = follow(link);
+    using hard = follow(same);
+    const told = [soft.receive(CEILING), hard.receive(CEILING)];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert((await shell('echo one >> "$0"', real)).success);
+    assertEquals((await Promise.all(told)).map(text), ["one", "one"]);
+    // A link that leads nowhere for a while, and then to another file.
+    const rotated = soft.receive(CEILING);
+    assert((await shell('mv "$0" "$0.1"; sleep 0.05; echo two >> "$0"', real)).success);
+    assertEquals(text(await rotated), "two");
+    const kept = hard.receive(CEILING);
+    assert((await shell('echo old >> "$0.1"', real)).success);
+    assertEquals(text(await kept), "old");
+    const after = soft.receive(CEILING);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert((await shell('echo three >> "$0"', real)).success);
+    assertEquals(text(await after), "three");
   }));
 
 Deno.test("follow: a folder that is not there, and one that goes", () =>

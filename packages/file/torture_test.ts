@@ -7,7 +7,7 @@ import { log } from "./testdata/torture.ts";
 
 leakCheck();
 
-// Not with a reader that never reads: a log keeps all it is sent. Opening one means making files.
+// Opening one means making files.
 torture(log, { only: ["open"], share: 0.1 });
 torture(log, { only: ["1,000"] });
 

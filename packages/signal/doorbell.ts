@@ -1,4 +1,4 @@
-import { ClosedError, IpcError, NotFoundError, type WaitOptions } from "@ipc/core";
+import { ClosedError, IpcError, NotFoundError, NotSupportedError, type WaitOptions } from "@ipc/core";
 import { Waits } from "@ipc/core/base";
 import {
   decodeIdentity,
@@ -6,23 +6,31 @@ import {
   IDENTITY_SIZE,
   isAlive,
   type Mapping,
+  type ProcessIdentity,
   processIdentity,
+  type ProcessState,
 } from "@ipc/core/sys";
 import { HeardSource } from "./_heard_source.ts";
 import { ProcessHandle } from "./process_handle.ts";
 
 /** What is sent: by default it is ignored, so that one that comes late harms nobody. */
 const SIGNAL = "SIGURG";
-/** Bytes before the identity: one word, and one to make it even. */
+/** Bytes before the identity: the word that is taken. */
 const HEAD = 8;
+/**
+ * The word: nobody, or the number of who waits, 31 bits of when that process started, and whether the whole name is
+ * there. It tells who is about to write their name, too, so that nobody takes that place from them.
+ */
+const NOBODY = 0n;
+const NAMED = 1n << 63n;
 
 /**
  * Wakes a process that waits for shared memory: who changes the memory rings, who reads it waits.
  *
  * It is 32 bytes of a mapping that all share, zero at first, in which the one that waits leaves its name; who rings
  * sends it SIGURG, and makes no system call while nobody waits. A process that has ended, and whose number another
- * has by now, is not rung. One process waits at a bell at a time; any number may ring. For waiting without a signal,
- * and for locks, there is `@ipc/sync`.
+ * has by now, is not rung. One process waits at a bell at a time; any number may ring, all of one pid namespace. For
+ * waiting without a signal, and for locks, there is `@ipc/sync`.
  *
  * It owns nothing of the mapping. A name that a process leaves behind when it is killed is replaced by the next.
  *
@@ -50,6 +58,8 @@ export class Doorbell implements Disposable {
   readonly #offset: number;
   readonly #line: Waits;
   readonly #forget: () => void;
+  /** The word while this process waits. */
+  #name = NOBODY;
   #heard: HeardSource | undefined;
   #closed = false;
 
@@ -96,7 +106,10 @@ export class Doorbell implements Disposable {
     try {
       await this.#line.take(() => {
         while (this.#heard?.take() !== undefined);
-        return done() || undefined;
+        if (done()) return true;
+        // Where somebody took this for dead, nobody would ring it any more.
+        if (Atomics.load(this.#word(), 0) !== this.#name) this.#take();
+        return undefined;
       }, options);
     } finally {
       if (this.#line.length === 0) this.#leave();
@@ -108,19 +121,25 @@ export class Doorbell implements Disposable {
    * `open`, `read`, `pidfd_open`, `pidfd_send_signal`.
    *
    * @throws {PermissionError} if it is somebody else's process.
+   * @throws {NotSupportedError} if it is a process of another pid namespace, or one that /proc does not show.
    * @throws {ClosedError} if the bell, or the mapping, is closed.
    */
   ring(): boolean {
     this.#check("ring");
-    const { words, index } = this.#words();
-    // Empty, or being written: then it is looked at afterwards, by who waits.
-    if (Atomics.load(words, index) !== WAITING) return false;
-    const identity = decodeIdentity(this.#mapping.bytes, this.#offset + HEAD);
+    // Nobody, or about to write a name: then it is looked at afterwards, by who waits.
+    if (Atomics.load(this.#word(), 0) < NAMED) return false;
+    const identity = this.#identity();
     if (identity.pid < 1 || identity.pid > 0x7fff_ffff) return false;
+    const own = processIdentity();
+    if (identity.bootId === own.bootId && identity.pidNamespace !== own.pidNamespace) {
+      throw unseen(identity.pid);
+    }
     try {
       using process = ProcessHandle.open(identity.pid);
       // Of the number that the handle holds, looked at while it cannot be another's.
-      if (isAlive(identity) === "dead") return false;
+      const state = isAlive(identity);
+      if (state === "dead") return false;
+      if (state === "unknown") throw unseen(identity.pid);
       process.send(SIGNAL);
       return true;
     } catch (error) {
@@ -145,7 +164,6 @@ export class Doorbell implements Disposable {
 
   /** Leaves this process's name, once its ear is open. */
   #enter(): void {
-    const identity = processIdentity();
     const heard = new HeardSource([SIGNAL]);
     try {
       this.#take();
@@ -153,26 +171,39 @@ export class Doorbell implements Disposable {
       heard.close();
       throw error;
     }
-    encodeIdentity(identity, this.#mapping.bytes, this.#offset + HEAD);
-    const { words, index } = this.#words();
-    Atomics.store(words, index, WAITING);
     this.#heard = heard;
   }
 
   /** Takes the place of who waits, from nobody or from one that has ended. */
   #take(): void {
-    const { words, index } = this.#words();
+    const identity = processIdentity();
+    const name = wordOf(identity);
     for (;;) {
-      const state = Atomics.compareExchange(words, index, EMPTY, WRITING);
-      if (state === EMPTY) return;
-      // Who is writing is about to be there; one that died while it wrote has left no name to look up.
-      const identity = decodeIdentity(this.#mapping.bytes, this.#offset + HEAD);
-      if (state === WAITING && isAlive(identity) !== "dead") {
-        throw new IpcError(`Cannot wait for the doorbell: process ${identity.pid} waits for it`, {
+      const other = Atomics.compareExchange(this.#word(), 0, NOBODY, name);
+      if (other === NOBODY) break;
+      if (this.#state(other) !== "dead") {
+        throw new IpcError(`Cannot wait for the doorbell: process ${pidOf(other)} waits for it`, {
           code: "EBUSY",
         });
       }
-      if (Atomics.compareExchange(words, index, state, WRITING) === state) return;
+      if (Atomics.compareExchange(this.#word(), 0, other, name) === other) break;
+    }
+    encodeIdentity(identity, this.#mapping.bytes, this.#offset + HEAD);
+    this.#name = name | NAMED;
+    Atomics.store(this.#word(), 0, this.#name);
+  }
+
+  /** What is known of the process that a word names. */
+  #state(word: bigint): ProcessState {
+    if (word >= NAMED) {
+      const identity = this.#identity();
+      return wordOf(identity) === (word & ~NAMED) ? isAlive(identity) : "dead";
+    }
+    // Its name is not there yet; it is of this pid namespace, or it would have to do so at this very moment.
+    try {
+      return wordOf(processIdentity(pidOf(word))) === word ? "alive" : "dead";
+    } catch (error) {
+      return error instanceof NotFoundError || error instanceof RangeError ? "dead" : "unknown";
     }
   }
 
@@ -180,14 +211,16 @@ export class Doorbell implements Disposable {
     if (this.#heard === undefined) return;
     this.#heard.close();
     this.#heard = undefined;
-    if (this.#mapping.closed) return;
-    const { words, index } = this.#words();
-    Atomics.store(words, index, EMPTY);
+    if (!this.#mapping.closed) Atomics.compareExchange(this.#word(), 0, this.#name, NOBODY);
+  }
+
+  #identity(): ProcessIdentity {
+    return decodeIdentity(this.#mapping.bytes, this.#offset + HEAD);
   }
 
   /** Memory that was resized is somewhere else. */
-  #words(): { words: Int32Array; index: number } {
-    return { words: new Int32Array(this.#mapping.buffer), index: this.#offset / 4 };
+  #word(): BigUint64Array {
+    return new BigUint64Array(this.#mapping.buffer, this.#offset, 1);
   }
 
   #check(verb: string): void {
@@ -197,6 +230,16 @@ export class Doorbell implements Disposable {
   }
 }
 
-const EMPTY = 0;
-const WRITING = 1;
-const WAITING = 2;
+function unseen(pid: number): NotSupportedError {
+  return new NotSupportedError(`Cannot ring the doorbell: process ${pid} cannot be seen from here`, {
+    hint: "who waits and who rings have to be in one pid namespace",
+  });
+}
+
+function wordOf({ pid, startTime }: ProcessIdentity): bigint {
+  return BigInt(startTime % 2 ** 31) << 32n | BigInt(pid);
+}
+
+function pidOf(word: bigint): number {
+  return Number(word & 0xffff_ffffn);
+}

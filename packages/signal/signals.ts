@@ -47,7 +47,8 @@ export class Signals extends BaseReceiver<ReceivedSignal> {
  * All of that there is where the program was started with the signals blocked, which every thread then inherits:
  * `env --block-signal=USR2 --block-signal=RTMIN deno run …` (coreutils 8.31). Then it reads them from a descriptor:
  * each has `sender` and `value`, real-time ones queue and come one by one, and `receiveSync` works. Such signals have
- * no default action: who does not call this never hears them. System calls: `rt_sigprocmask`; then `signalfd`,
+ * no default action: who does not call this never hears them; and of several that hear the same one, each signal
+ * reaches only one, where else it reaches all. System calls: `rt_sigprocmask`; then `signalfd`,
  * `read`, `epoll_wait`.
  *
  * @throws {TypeError} if none is named, there is no such signal, it cannot be heard (SIGKILL, SIGSTOP, and those of faults), it is

@@ -2,11 +2,11 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ClosedError, IpcError, NotSupportedError, TimeoutError } from "@ipc/core";
 import { Mapping } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
-import { has } from "../core/testdata/child.ts";
+import { compile, has } from "../core/testdata/child.ts";
 import { answer, permitted, TestProcess } from "../core/testdata/process.ts";
 import { mapFile } from "../core/testdata/words.ts";
 import { Doorbell } from "./doorbell.ts";
-import type { SignalName } from "./names.ts";
+import { type SignalName, signalNumber } from "./names.ts";
 import { onReload } from "./reload.ts";
 import { send } from "./send.ts";
 import { signals } from "./signals.ts";
@@ -84,6 +84,43 @@ Deno.test("signals: a shell and python send to us, and we to a trap of the shell
 });
 
 const blocked = ["env", "--block-signal=USR2", "--block-signal=RTMIN+1", "--block-signal=RTMIN+2"];
+Deno.test(
+  "signals: blocked at the start, each that a C program queues comes with its value, and children inherit it",
+  {
+    ignore: !permitted(blocked) || !has("cc"),
+  },
+  async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const program = await compile(folder, "queue", QUEUE);
+      await using child = new TestProcess(
+        `import { signals } from ${JSON.stringify(SIGNAL)};
+       const heard = signals("SIGUSR2", "SIGRTMIN+1");
+       const { stdout } = new Deno.Command("cat", { args: ["/proc/self/status"] }).outputSync();
+       const mask = /SigBlk:\\s*(\\w+)/.exec(new TextDecoder().decode(stdout))[1];
+       console.log(BigInt("0x" + mask) >> 11n & 1n);
+       for await (const { signal, value, sender } of heard) {
+         console.log(JSON.stringify([signal, value, sender]));
+       }`,
+        { before: blocked },
+      );
+      assertEquals(await child.line(), "1n");
+      for (const signal of ["SIGRTMIN+1", "SIGUSR2"] as const) {
+        const args = [child.pid, signalNumber(signal)].map(String);
+        const queue = new Deno.Command(program, { args }).spawn();
+        const { pid } = queue;
+        assert((await queue.status).success);
+        // Of other signals than real-time ones one waits at most.
+        for (const value of signal === "SIGUSR2" ? [1] : [1, -2, 2 ** 31 - 1]) {
+          assertEquals(JSON.parse((await child.line())!), [signal, value, { pid, uid: Deno.uid() }]);
+        }
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
+
 Deno.test("signals: blocked at the start, each comes with its sender and its value, and in order", {
   ignore: !permitted(blocked),
 }, async () => {
@@ -318,8 +355,8 @@ Deno.test("Doorbell: what is not there is refused, and a hostile name reaches no
   using memory = Mapping.anonymous(64);
   for (const offset of [-8, 4, 33, 40, NaN]) assertThrows(() => Doorbell.at(memory, offset), RangeError);
   using bell = Doorbell.at(memory, 0);
-  const words = new Int32Array(memory.buffer);
-  for (const word of [0, 1, 2, 3, -1]) {
+  const words = new BigInt64Array(memory.buffer);
+  for (const word of [0n, 1n, 2n ** 32n - 1n, 2n ** 62n, -(2n ** 63n), -1n]) {
     memory.bytes.fill(0xff);
     Atomics.store(words, 0, word);
     assertEquals(bell.ring(), false);
@@ -336,3 +373,22 @@ function bell(body: string, path: string): string {
     const words = new Int32Array(memory.buffer);
     ${body}`;
 }
+
+/** Queues three values with a signal, or one where it does not queue. */
+const QUEUE = `
+#define _GNU_SOURCE
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+
+int main(int count, char **arguments) {
+  pid_t pid = atoi(arguments[1]);
+  int number = atoi(arguments[2]);
+  int values[] = { 1, -2, INT_MAX };
+  for (int index = 0; index < (number < SIGRTMIN ? 1 : 3); index++) {
+    union sigval value = { .sival_int = values[index] };
+    if (sigqueue(pid, number, value) != 0) return 1;
+  }
+  return count != 3;
+}
+`;

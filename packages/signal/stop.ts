@@ -70,12 +70,20 @@ export async function runUntilStopped<T>(
   } catch (error) {
     if (by === undefined) throw error;
     // Nobody is left to catch it, and what goes wrong while all is given back has to be seen.
-    if (error !== stop.signal.reason) console.error(error);
+    print(error, stop.signal.reason);
     return undefined as T;
   } finally {
     clearTimeout(late);
     if (by !== undefined) await end(by);
   }
+}
+
+/** Prints an error, but for `reason`; one that came while another was on its way hides both from the console. */
+function print(error: unknown, reason: unknown): void {
+  if (error instanceof SuppressedError) {
+    print(error.suppressed, reason);
+    print(error.error, reason);
+  } else if (error !== reason) console.error(error);
 }
 
 /** Ends this process by a signal, as if nobody had heard it. */

@@ -55,6 +55,16 @@ Deno.test("runUntilStopped prints what is thrown after the signal", async () => 
   assertEquals((await child.status).signal, "SIGTERM");
 });
 
+Deno.test("runUntilStopped prints what is thrown while all is given back, and what it came upon", async () => {
+  const after = `owned.defer(() => { throw new Error("lock lost"); }); throw new Error("disk full");`;
+  await using child = new TestProcess(program("", after));
+  assertEquals(await stopped(child), ["gave back", "error: disk full", "error: lock lost"]);
+  // The abort itself is no error here either.
+  const aborted = `owned.defer(() => { throw new Error("lock lost"); }); throw stop.reason;`;
+  await using other = new TestProcess(program("", aborted));
+  assertEquals(await stopped(other), ["gave back", "error: lock lost"]);
+});
+
 const blocked = ["env", "--block-signal=TERM"];
 Deno.test(
   "runUntilStopped hears a signal that was blocked at the start",

@@ -12,6 +12,7 @@ export const log: TortureMechanism = {
   module: import.meta.url,
   export: "log",
   roles: [],
+  backPressure: false,
   open: () => openEnding({ fsync: "never", retain: { bytes: KEPT } }),
   start: () => {
     throw new Error("Nothing is started with an end of a log");

@@ -1,0 +1,117 @@
+/** Who waits at a doorbell, and who is rung. */
+
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { IpcError, NotSupportedError } from "@ipc/core";
+import { encodeIdentity, Mapping, processIdentity } from "@ipc/core/sys";
+import { leakCheck } from "@ipc/core/testing";
+import { scaled } from "../core/testdata/child.ts";
+import { TestProcess } from "../core/testdata/process.ts";
+import { mapFile } from "../core/testdata/words.ts";
+import { Doorbell } from "./mod.ts";
+import { SIGNAL, WORDS } from "./testdata/modules.ts";
+
+leakCheck();
+
+/** The word of a process, and whether its name is there. */
+function word(pid: number, named: boolean): bigint {
+  const { startTime } = processIdentity(pid);
+  return BigInt(startTime % 2 ** 31) << 32n | BigInt(pid) | (named ? 1n << 63n : 0n);
+}
+
+Deno.test("Doorbell: of two processes that begin to wait at the same moment one is refused, and the other woken", async () => {
+  const path = await Deno.makeTempFile({ dir: "/dev/shm" });
+  try {
+    await Deno.truncate(path, 4096);
+    const source = `
+      import { Doorbell } from ${JSON.stringify(SIGNAL)};
+      import { mapFile } from ${JSON.stringify(WORDS)};
+      const memory = mapFile(${JSON.stringify(path)});
+      const words = new Int32Array(memory.buffer);
+      const bell = Doorbell.at(memory, 64);
+      console.log("up");
+      for (let round = 1;; round++) {
+        while (Atomics.load(words, 0) < round);
+        const waiting = bell.wait(() => Atomics.load(words, 1) >= round).then(() => "woken", () => "refused");
+        console.log(await Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 5, "waits"))]));
+        await waiting;
+        console.log("next");
+      }`;
+    await using first = new TestProcess(source);
+    await using second = new TestProcess(source);
+    using memory = mapFile(path);
+    const words = new Int32Array(memory.buffer);
+    using bell = Doorbell.at(memory, 64);
+    const said = () => Promise.all([first.line(), second.line()]);
+    assertEquals(await said(), ["up", "up"]);
+    for (let round = 1; round <= Math.max(20, scaled(400)); round++) {
+      Atomics.store(words, 0, round);
+      assertEquals((await said()).sort(), ["refused", "waits"], `round ${round}`);
+      Atomics.store(words, 1, round);
+      bell.ring();
+      assertEquals(await said(), ["next", "next"]);
+    }
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("Doorbell: the place of one that is about to write its name is not taken, unless it has ended", async () => {
+  using memory = Mapping.anonymous(64);
+  using bell = Doorbell.at(memory, 0);
+  const words = new BigUint64Array(memory.buffer);
+  await using other = new TestProcess("setInterval(() => {}, 1000); console.log('up');");
+  assertEquals(await other.line(), "up");
+  Atomics.store(words, 0, word(other.pid, false));
+  assertEquals(bell.ring(), false);
+  assertEquals((await assertRejects(() => bell.wait(() => true), IpcError)).code, "EBUSY");
+  await other.kill();
+  await bell.wait(() => true);
+  assertEquals(words[0], 0n);
+});
+
+Deno.test("Doorbell: one whose place was taken all the same takes it again, or says so", async () => {
+  using memory = Mapping.anonymous(64);
+  using bell = Doorbell.at(memory, 0);
+  using other = Doorbell.at(memory, 0);
+  const words = new BigUint64Array(memory.buffer);
+  let there = false;
+  const waiting = bell.wait(() => there);
+  const name = words[0]!;
+  Atomics.store(words, 0, 0n);
+  Deno.kill(Deno.pid, "SIGURG");
+  while (Atomics.load(words, 0) !== name) await new Promise((resolve) => setTimeout(resolve, 1));
+  there = true;
+  assertEquals(other.ring(), true);
+  await waiting;
+  await using stranger = new TestProcess("setInterval(() => {}, 1000); console.log('up');");
+  assertEquals(await stranger.line(), "up");
+  const refused = assertRejects(
+    () => bell.wait(() => false),
+    IpcError,
+    `process ${stranger.pid} waits for it`,
+  );
+  encodeIdentity(processIdentity(stranger.pid), memory.bytes, 8);
+  Atomics.store(words, 0, word(stranger.pid, true));
+  Deno.kill(Deno.pid, "SIGURG");
+  await refused;
+});
+
+Deno.test("Doorbell: one that waits in another pid namespace is not rung, nor who has its number here", async () => {
+  using memory = Mapping.anonymous(64);
+  using bell = Doorbell.at(memory, 0);
+  await using stranger = new TestProcess(`
+    Deno.addSignalListener("SIGURG", () => console.log("rung"));
+    Deno.addSignalListener("SIGTERM", () => console.log("not rung"));
+    console.log("up");
+    setInterval(() => {}, 1000);`);
+  assertEquals(await stranger.line(), "up");
+  const identity = processIdentity(stranger.pid);
+  encodeIdentity({ ...identity, pidNamespace: identity.pidNamespace + 1 }, memory.bytes, 8);
+  const words = new BigUint64Array(memory.buffer);
+  Atomics.store(words, 0, word(stranger.pid, true));
+  assertThrows(() => bell.ring(), NotSupportedError, "cannot be seen from here");
+  Deno.kill(stranger.pid, "SIGTERM");
+  assertEquals(await stranger.line(), "not rung");
+  // Nor can its place be taken: nobody can tell whether it lives.
+  await assertRejects(() => bell.wait(() => true, { timeout: 10 }), IpcError, "waits for it");
+});
