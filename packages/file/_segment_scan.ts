@@ -113,10 +113,14 @@ export function recordAt(
   sequence: number,
   rules: RecordRules,
 ): { size: number; time: number } | undefined {
-  const size = sizeAt(window, at, sequence, sequence, rules);
-  if (size === undefined || window.have(at, size) < size) return undefined;
-  const from = at - window.from;
-  return isWhole(window.bytes, from) ? { size, time: timeAt(window.bytes, from) } : undefined;
+  for (;;) {
+    const size = sizeAt(window, at, sequence, sequence, rules);
+    if (size === undefined || window.have(at, size) < size) return undefined;
+    // The rest may have been read after a writer had cut what the header was of, and written another record there.
+    if (sizeAt(window, at, sequence, sequence, rules) !== size) continue;
+    const from = at - window.from;
+    return isWhole(window.bytes, from) ? { size, time: timeAt(window.bytes, from) } : undefined;
+  }
 }
 
 /** How long the record is whose header is at `at`, with a sequence from `least` to `most`; `undefined`: there is no such header. */

@@ -174,7 +174,7 @@ export class Mutex implements Lockable, Disposable, AsyncDisposable {
    * using mapping = Mapping.anonymous(4096);
    * using mutex = Mutex.initialize(mapping, 0);
    * using _guard = await mutex.lock();
-   * await assertRejects(() => mutex.lock({ timeout: 10 }), TimeoutError);
+   * await assertRejects(() => mutex.lock({ timeout: 0 }), TimeoutError);
    * ```
    */
   async lock(options: WaitOptions = {}): Promise<MutexGuard> {
