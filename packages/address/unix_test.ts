@@ -3,6 +3,7 @@ import { NotFoundError, NotSupportedError, TimeoutError, UntrustedError } from "
 import { leakCheck } from "@ipc/core/testing";
 import type { UnixDatagram } from "@ipc/socket";
 import { has } from "../core/testdata/child.ts";
+import { waitsEnded } from "./testdata/waits.ts";
 import { AddressError, connect, list, listen, remove, type SocketStatus, stat } from "./mod.ts";
 
 leakCheck();
@@ -14,14 +15,21 @@ if (!other) console.warn("python3 is missing, or this is not root: what others c
 const bytes = (text: string) => new TextEncoder().encode(text);
 const textOf = (message: Uint8Array | undefined) => message && new TextDecoder().decode(message);
 
-function folder(): { readonly path: string } & Disposable {
+/** A folder for one test, whose waits have ended when it goes. */
+function folder(): { readonly path: string } & AsyncDisposable {
   const path = Deno.makeTempDirSync();
-  return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      Deno.removeSync(path, { recursive: true });
+      await waitsEnded();
+    },
+  };
 }
 
 for (const scheme of ["unix", "unix-seqpacket"]) {
   Deno.test(`${scheme}: who listens to receive has the messages of all who connect`, async () => {
-    using dir = folder();
+    await using dir = folder();
     const address = `${scheme}:${dir.path}/in`;
     await assertRejects(() => connect(address, { direction: "send" }), NotFoundError);
     using receiver = await listen(address, { direction: "receive", mode: 0o620 });
@@ -44,7 +52,7 @@ for (const scheme of ["unix", "unix-seqpacket"]) {
   });
 
   Deno.test(`${scheme}: who listens in both directions has the first who connects`, async () => {
-    using dir = folder();
+    await using dir = folder();
     const address = `${scheme}:${dir.path}/in`;
     await assertRejects(() => listen(address, { timeout: 20 }), TimeoutError);
     assertEquals([...Deno.readDirSync(dir.path)], []);
@@ -64,7 +72,7 @@ for (const scheme of ["unix", "unix-seqpacket"]) {
 }
 
 Deno.test("unix: a sender that is killed inside a message costs that one, and no other sender", async () => {
-  using dir = folder();
+  await using dir = folder();
   const path = `${dir.path}/in`;
   using receiver = await listen(`unix:${path}?framing=lines`, { direction: "receive" });
   const torn = await connect(`unix:${path}?framing=raw`, { direction: "send" });
@@ -98,7 +106,7 @@ Deno.test("unix: an abstract name needs no file, and a program of another user a
 });
 
 Deno.test("unix-dgram: who is bound receives, and tells from whom", async () => {
-  using dir = folder();
+  await using dir = folder();
   const address = `unix-dgram:${dir.path}/in`;
   using receiver = await listen(address, { direction: "receive" }) as UnixDatagram;
   using sender = await connect(address, { direction: "send" });
@@ -117,7 +125,7 @@ Deno.test("unix-dgram: who is bound receives, and tells from whom", async () => 
 });
 
 Deno.test("unix: stat() and list() tell who listens and how many are connected", async () => {
-  using dir = folder();
+  await using dir = folder();
   const path = `${dir.path}/my app%`;
   const address = `unix:${dir.path}/my app%25`;
   await assertRejects(() => stat(address), NotFoundError);
@@ -139,7 +147,7 @@ Deno.test(
   "unix: a name that looks like the line of another socket does not make one",
   { ignore: !python },
   async () => {
-    using dir = folder();
+    await using dir = folder();
     const line = `0: 0 0 00010000 0001 01 1 ${dir.path}/forged`;
     const script =
       "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(chr(0) + sys.argv[1]); s.listen(); " +
@@ -164,7 +172,7 @@ Deno.test(
 Deno.test("unix: what a dead process left is seen as that, and remove() removes it and nothing else", {
   ignore: !python,
 }, async () => {
-  using dir = folder();
+  await using dir = folder();
   const address = `unix:${dir.path}/dead`;
   const script = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])";
   await new Deno.Command("python3", { args: ["-c", script, `${dir.path}/dead`] }).output();
@@ -181,7 +189,7 @@ Deno.test("unix: what a dead process left is seen as that, and remove() removes 
 Deno.test("unix: who listens at a path may be anybody, unless the address says who", {
   ignore: !other,
 }, async () => {
-  using dir = folder();
+  await using dir = folder();
   Deno.chmodSync(dir.path, 0o777);
   const script = "import socket, sys, os; os.setuid(65534); s = socket.socket(socket.AF_UNIX); " +
     "s.bind(sys.argv[1]); s.listen(); print(1, flush=True); sys.stdin.read()";
