@@ -1,5 +1,5 @@
-import { BrokenPipeError, type Bytes, type Channel, type WaitOptions } from "@ipc/core";
-import { BaseReceiver, BaseSender, Waits } from "@ipc/core/base";
+import { BrokenPipeError, type Bytes, type WaitOptions } from "@ipc/core";
+import { BaseChannel, BaseSender, Waits } from "@ipc/core/base";
 import type { BackoffOptions } from "./_backoff.ts";
 import { Link, type OpenLink } from "./_link.ts";
 import { LinkSink, LinkSource } from "./_reconnect_ends.ts";
@@ -47,17 +47,17 @@ export interface ReconnectOptions extends BackoffOptions {
  *
  * No message is ever sent twice by it. One that a connection was given whole may be lost with it, and is then told to
  * `onUncertain`; one of which some bytes had left rejects with a `BrokenPipeError` of code `EUNCERTAIN`. What the peer
- * had sent and was not received is lost as well. Once `end` was called, the peer's end is the end.
+ * had sent and was not received is lost as well. Once `end` was called, the peer's end is the end. A send that times out
+ * or is aborted when it was its turn already says `partial: true`, and is sent all the same: do not send it again. The
+ * longest message is that of the first connection.
  */
-export class ReconnectingChannel extends BaseReceiver<Bytes> implements Channel {
+export class ReconnectingChannel extends BaseChannel {
   readonly #link: Link;
-  readonly #sender: BaseSender;
 
   /** Makes a channel over `link`. Programs use {@linkcode reconnecting}, or `connect` with the option `reconnect`. */
   constructor(link: Link, source: LinkSource, sink: LinkSink, options: ReconnectOptions) {
-    super(source);
+    super(source, new BaseSender(sink, { maxQueuedBytes: options.maxQueuedBytes }));
     this.#link = link;
-    this.#sender = new BaseSender(sink, { maxQueuedBytes: options.maxQueuedBytes });
   }
 
   /** Whether there is a connection at this moment, as far as is known. */
@@ -65,56 +65,10 @@ export class ReconnectingChannel extends BaseReceiver<Bytes> implements Channel 
     return this.#link.channel !== undefined;
   }
 
-  /** The longest message in bytes: that of the first connection. */
-  get maxMessageSize(): number {
-    return this.#sender.maxMessageSize;
-  }
-
-  /** The sending half as a stream: a write resolves once a connection has it. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#sender.writable;
-  }
-
-  /**
-   * Sends one message; resolves once a connection has it.
-   *
-   * @throws {BrokenPipeError} with code `EUNCERTAIN` if the connection was lost inside it; otherwise if there is no
-   * connection and none will be made, or with `unsent: "reject"` at this moment.
-   * @throws {TimeoutError} if it was not sent within `timeout`; with `partial: true` where it was its turn already: then
-   * it is sent all the same, and not to be sent again. So it is when `signal` aborts.
-   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
-   * @throws {LimitError} if too many bytes wait already.
-   * @throws {ClosedError} if the channel was closed, or its sending half ended.
-   */
-  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
-    return this.#sender.send(message, options);
-  }
-
-  /** Sends many messages, one after the other; an error carries `sent`, how many had left before it. */
-  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendBatch(messages, options);
-  }
-
-  /** Sends what waits, and ends this direction; no other connection is made when the peer ends too. */
-  end(): Promise<void> {
-    return this.#sender.end();
-  }
-
   /** Closes the connection, and makes no other. Calling it again does nothing. */
   override close(): void {
-    if (this.closed) return;
-    this.#sender.close();
     super.close();
     this.#link.close();
-  }
-
-  /** Sends what waits, and closes. */
-  override async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#sender[Symbol.asyncDispose]();
-    } finally {
-      this.close();
-    }
   }
 }
 

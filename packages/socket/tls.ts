@@ -1,12 +1,5 @@
-import {
-  type Bytes,
-  type Channel,
-  type Framing,
-  IpcError,
-  UntrustedError,
-  type WaitOptions,
-} from "@ipc/core";
-import { BaseReceiver, BaseSender } from "@ipc/core/base";
+import { type Framing, IpcError, UntrustedError, type WaitOptions } from "@ipc/core";
+import { BaseChannel, BaseSender } from "@ipc/core/base";
 import { decoderOf } from "./_byte_budget.ts";
 import { type ByteConn, ConnSink, ConnSource } from "./_conn_ends.ts";
 import { formatAddress, type InetAddress, inetAddress, lookupFailure } from "./_inet_address.ts";
@@ -41,8 +34,7 @@ export interface TlsPeer {
  * await channel.send(new TextEncoder().encode("hello"));
  * ```
  */
-export class TlsStream extends BaseReceiver<Bytes> implements Channel {
-  readonly #sender: BaseSender;
+export class TlsStream extends BaseChannel {
   /** Who is at the other end. */
   readonly peer: TlsPeer;
 
@@ -60,58 +52,8 @@ export class TlsStream extends BaseReceiver<Bytes> implements Channel {
       decoder.release?.();
       await sink.finishAndClose();
     });
-    super(patient(source, options));
+    super(patient(source, options), new BaseSender(sink, { maxQueuedBytes: options.maxQueuedBytes }));
     this.peer = peer;
-    this.#sender = new BaseSender(sink, { maxQueuedBytes: options.maxQueuedBytes });
-  }
-
-  /** The longest message in bytes: that of the framing. */
-  get maxMessageSize(): number {
-    return this.#sender.maxMessageSize;
-  }
-
-  /** The sending half as a stream. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#sender.writable;
-  }
-
-  /**
-   * Sends one message; resolves once the connection has it.
-   *
-   * @throws {TimeoutError} if there was no room within `timeout`.
-   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
-   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
-   * @throws {BrokenPipeError} if the connection broke.
-   * @throws {ClosedError} if this channel was closed, or this direction ended.
-   */
-  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
-    return this.#sender.send(message, options);
-  }
-
-  /** Sends many messages; an error carries `sent`, how many had left before it. */
-  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendBatch(messages, options);
-  }
-
-  /** Sends what waits, then ends this direction: what the peer sends can still be received. */
-  end(): Promise<void> {
-    return this.#sender.end();
-  }
-
-  /** Closes: pending receives give `undefined`, pending sends reject. Calling it again does nothing. */
-  override close(): void {
-    if (this.closed) return;
-    this.#sender.close();
-    super.close();
-  }
-
-  /** Ends this direction, which sends what waits, and closes. */
-  override async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#sender[Symbol.asyncDispose]();
-    } finally {
-      this.close();
-    }
   }
 }
 

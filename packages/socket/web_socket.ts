@@ -1,5 +1,5 @@
-import { type Bytes, type Channel, DEFAULT_MAX_MESSAGE_SIZE, IpcError, type WaitOptions } from "@ipc/core";
-import { BaseReceiver, BaseSender } from "@ipc/core/base";
+import { DEFAULT_MAX_MESSAGE_SIZE, IpcError, type WaitOptions } from "@ipc/core";
+import { BaseChannel, BaseSender } from "@ipc/core/base";
 import { lookupFailure } from "./_inet_address.ts";
 import { within } from "./_within.ts";
 import { WebSocketSink, WebSocketSource } from "./_web_socket_ends.ts";
@@ -24,8 +24,9 @@ export interface WebSocketOptions {
  * A WebSocket: whole messages, both ways, as browsers speak it too.
  *
  * It is the runtime's own WebSocket in the form of a channel: nothing here blocks the thread, and an open one keeps
- * the process alive, as does one that was closed until its peer has answered that or is gone. Messages go out as binary ones, text that comes in arrives as UTF-8. A WebSocket has no way to
- * hold the peer back: what nobody receives is kept, up to `maxBufferedBytes`. `send` waits while more than 256 KiB
+ * the process alive, as does one that was closed until its peer has answered that or is gone (at a listener until
+ * `idleTimeout`). Messages go out as binary ones, text that comes in arrives as UTF-8; with `text`, a message that is
+ * not UTF-8 is a TypeError of `send`. A WebSocket has no way to hold the peer back: what nobody receives is kept, up to `maxBufferedBytes`. `send` waits while more than 256 KiB
  * have not left yet, which it looks for every 2 ms. `end` ends both directions: what the peer had on its way is lost.
  * It waits for the peer's answer, by which the peer's WebSocket has all that was sent, 5 seconds at most.
  *
@@ -43,82 +44,25 @@ export interface WebSocketOptions {
  * assertEquals(await server?.receive(), undefined);
  * ```
  */
-export class WebSocketChannel extends BaseReceiver<Bytes> implements Channel {
+export class WebSocketChannel extends BaseChannel {
   readonly #socket: WebSocket;
-  readonly #sender: BaseSender;
 
   /** Takes a WebSocket over, before any of its messages has arrived. */
   constructor(socket: WebSocket, options: WebSocketOptions = {}, onClose: () => void = () => {}) {
     checkWebSocket(options);
     const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE, maxBufferedBytes = DEFAULT_MAX_MESSAGE_SIZE } =
       options;
-    super(new WebSocketSource(socket, { maxMessageSize, maxBufferedBytes }, onClose));
-    this.#socket = socket;
     const { maxQueuedBytes, text = false } = options;
-    this.#sender = new BaseSender(new WebSocketSink(socket, maxMessageSize, text), { maxQueuedBytes });
+    super(
+      new WebSocketSource(socket, { maxMessageSize, maxBufferedBytes }, onClose),
+      new BaseSender(new WebSocketSink(socket, maxMessageSize, text), { maxQueuedBytes }),
+    );
+    this.#socket = socket;
   }
 
   /** The subprotocol that both sides agreed on; empty for none. */
   get protocol(): string {
     return this.#socket.protocol;
-  }
-
-  /** The longest message in bytes. */
-  get maxMessageSize(): number {
-    return this.#sender.maxMessageSize;
-  }
-
-  /** The sending half as a stream: a write resolves once the WebSocket has it. */
-  get writable(): WritableStream<Uint8Array> {
-    return this.#sender.writable;
-  }
-
-  /**
-   * Sends one message; resolves once the WebSocket has it.
-   *
-   * @throws {TimeoutError} if there was no room within `timeout`.
-   * @throws {MessageTooLongError} if it is longer than `maxMessageSize`; nothing is sent.
-   * @throws {LimitError} if too many bytes wait already because nobody awaited them.
-   * @throws {BrokenPipeError} if the connection was closed.
-   * @throws {TypeError} with `text` if it is not UTF-8.
-   * @throws {ClosedError} if this channel was closed or ended.
-   */
-  send(message: Uint8Array, options?: WaitOptions): Promise<void> {
-    return this.#sender.send(message, options);
-  }
-
-  /** Sends many messages; an error carries `sent`, how many had left before it. */
-  sendBatch(messages: Iterable<Uint8Array>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendBatch(messages, options);
-  }
-
-  /**
-   * Sends what waits, and closes the WebSocket: the peer's `receive` gives the end, and so does this one's. Resolves
-   * once the peer's WebSocket has everything, or has not said so for 5 seconds.
-   */
-  end(): Promise<void> {
-    return this.#sender.end();
-  }
-
-  /**
-   * Closes: pending receives give `undefined`, pending sends reject. Calling it again does nothing.
-   *
-   * The connection itself ends when the peer answers: one that never does keeps it, and the process, for as long as it
-   * stays (at a listener until `idleTimeout`). `Deno.exit` ends the process in spite of it.
-   */
-  override close(): void {
-    if (this.closed) return;
-    this.#sender.close();
-    super.close();
-  }
-
-  /** Sends what waits, and closes. */
-  override async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#sender[Symbol.asyncDispose]();
-    } finally {
-      this.close();
-    }
   }
 }
 
