@@ -153,10 +153,7 @@ function place(wait: Wait): void {
   } else {
     polled++;
     if (wait.kind === ROOM) rooms++;
-    if (poller) {
-      Atomics.add(words, Slots.BELL, 1);
-      Atomics.notify(words, Slots.BELL);
-    }
+    if (poller) callPoller();
   }
   watch();
 }
@@ -301,6 +298,11 @@ function dismiss(): void {
   }
   if (polled > 0) return;
   Atomics.store(words, Slots.POLLING, QUIT);
+  callPoller();
+}
+
+/** Has the polling worker look at all slots. */
+function callPoller(): void {
   Atomics.add(words, Slots.BELL, 1);
   Atomics.notify(words, Slots.BELL);
 }
@@ -310,6 +312,8 @@ function welcome(): void {
   if (poller === false && Atomics.load(words, Slots.POLLING) === 1) {
     poller = true;
     starting = false;
+    // It has passed over what this thread was looking at when it started.
+    callPoller();
   }
   const slot = blockers.indexOf(false);
   if (slot === -1 || Atomics.load(words, slots.at(slot) + Slots.THREAD) === 0) return;

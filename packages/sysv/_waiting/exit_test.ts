@@ -83,15 +83,18 @@ for (
   });
 }
 
-Deno.test("exit: a process lives as long as it waits for room", async () => {
-  using queue = new TestQueue();
-  while (queue.send(1, [1]));
-  await using waiter = new Waiter("wait for room", queue);
-  await waiter.ready();
-  assert(await waiter.stays(), "it ended while it waited");
-  queue.receive();
-  assertEquals(await waiter.end(), { code: 0, stderr: "" });
-});
+for (const action of ["wait for room", "wait for room, looking slowly"]) {
+  Deno.test(`exit: a process lives as long as it waits: ${action}`, async () => {
+    using queue = new TestQueue();
+    while (queue.send(1, [1]));
+    await using waiter = new Waiter(action, queue);
+    await waiter.ready();
+    assert(await waiter.stays(), "it ended while it waited");
+    queue.receive();
+    assertEquals(await waiter.end(), { code: 0, stderr: "" });
+    assertEquals(waiter.lines, ["ready", "woken"]);
+  });
+}
 
 for (
   const action of [

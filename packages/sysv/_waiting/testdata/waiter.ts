@@ -1,5 +1,6 @@
 /** A process that waits on a queue, in one way or another: `waiter.ts ACTION QUEUE`. It says what it does in lines. */
 
+import { interceptCalls } from "@ipc/core/sys";
 import { interruptSignal } from "../interrupt.ts";
 import { Slots } from "../slots.ts";
 import { blockForMessage, waitForMessage, waitForRoom, waitingDiagnostics, warmUpWaiting } from "../mod.ts";
@@ -35,6 +36,15 @@ const actions: Record<string, () => unknown> = {
     await workers(Slots.BLOCKED + 1);
   },
   "wait for room": () => waitForRoom(id, 1, () => console.log("woken")),
+  "wait for room, looking slowly": () => {
+    // So that a worker starts while this thread looks.
+    const sleeper = new Int32Array(new SharedArrayBuffer(4));
+    interceptCalls((symbol, args, real) => {
+      if (symbol === "msgctl") Atomics.wait(sleeper, 0, 0, 5);
+      return real(...args);
+    });
+    waitForRoom(id, 1, () => console.log("woken"));
+  },
   "nothing waits": () => warmUpWaiting(),
   "end the workers": async () => {
     await warmUpWaiting();
