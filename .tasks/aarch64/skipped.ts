@@ -63,7 +63,7 @@ export const IMPOSSIBLE: readonly Skipped[] = [
     reason: "qemu gives real-time signals other numbers where they are sent and where they are blocked",
     names: [
       "a C program gets the value and the sender",
-      "signals: blocked at the start, each comes",
+      "signals: blocked at the start, each",
       "signals under faults: none that was sent is lost",
       "senders that are killed at any moment: their values",
       "too many waiting signals are a LimitError",

@@ -10,6 +10,8 @@
 import type { Channel } from "@ipc/core";
 import { Fifo, mkfifo } from "@ipc/fifo";
 import { parentChannel, spawnWithChannel } from "@ipc/pipe";
+import * as acknowledged from "./_meetings/acknowledged.ts";
+import * as datagrams from "./_meetings/datagrams.ts";
 import * as logs from "./_meetings/logs.ts";
 import { mappedFile, sharedMemory } from "./_meetings/mapped.ts";
 import * as memory from "./_meetings/memory.ts";
@@ -88,7 +90,10 @@ export const meetings: readonly Meeting[] = [
   },
   { name: "unix", ...sockets.unix("unix") },
   { name: "unix-seqpacket", ...sockets.unix("unix-seqpacket") },
+  { name: "unix-dgram", ...datagrams },
   { name: "tcp", ...sockets.tcp },
+  { name: "tls", blocking: false, ...sockets.tls },
+  { name: "udp", ...acknowledged },
   { name: "ws", blocking: false, ...sockets.webSocket },
   { name: "file", endDetectable: false, ...logs },
   { name: "sysv-msg", endDetectable: false, ...queues },

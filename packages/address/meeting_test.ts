@@ -3,6 +3,7 @@ import { BrokenPipeError, type Bytes, type Channel, RemovedError, type SyncChann
 import { leakCheck } from "@ipc/core/testing";
 import { type FarEnd, type Meeting, meetings } from "./meeting.ts";
 import { waitsEnded } from "./testdata/waits.ts";
+import { newSeed, UdpProxy } from "../socket/testdata/proxy.ts";
 import { warmUpWaiting } from "../sysv/_waiting/mod.ts";
 
 await warmUpWaiting();
@@ -99,6 +100,30 @@ for (const meeting of started) {
     if (far.process !== undefined) assertEquals((await soon(far.process.status)).code, 0);
   });
 }
+
+Deno.test("udp: what the network drops, doubles and reorders arrives once and in order", async () => {
+  const seed = newSeed();
+  await using far = new Far(meetings.find(({ name }) => name === "udp")!);
+  const { promise: between, resolve } = Promise.withResolvers<UdpProxy>();
+  const start = far.start;
+  far.start = async (address = "", ...more) => {
+    const port = Number(address.split(":")[1]);
+    const proxy = await UdpProxy.start(port, { seed, drop: 0.1, double: 0.1, reorder: 0.1 });
+    resolve(proxy);
+    return await start(proxy.address, ...more);
+  };
+  using channel = await soon(meetings.find(({ name }) => name === "udp")!.near(far));
+  await using proxy = await between;
+  for (let round = 0; round < 40; round++) {
+    const message = new Uint8Array([round]);
+    await soon(channel.send(message));
+    assertEquals(await soon(channel.receive()), message, `seed ${seed}`);
+  }
+  const { dropped, doubled, reordered } = proxy.counts;
+  assert(dropped > 0 && doubled > 0 && reordered > 0, `seed ${seed}`);
+  await soon(channel.end());
+  assertEquals(await soon(channel.receive()), undefined);
+});
 
 /** A FIFO has a far end of the kernel's. */
 const watched = started.filter(({ name }) => name !== "fifo");

@@ -43,6 +43,12 @@ const stream = {
 
 const sockets = { goals: { roundTrip: { sync: 1.15 }, messages: { sync: 0.85 } } } as const;
 
+const packets = {
+  program: "packets",
+  cases: [...queueCases, { chart: "bandwidth64KiB", name: "C", test: "pull" }],
+  ...sockets,
+} as const;
+
 const queue = {
   cases: queueCases,
   goals: { roundTrip: { sync: 1.2 }, messages: { sync: 0.85 } },
@@ -83,13 +89,8 @@ export const baselines: readonly Baseline[] = [
     ...stream,
     goals: { ...sockets.goals, messages: { sync: 0.85, "not awaiting": 1, batches: 3 } },
   },
-  {
-    name: "unix-seqpacket",
-    program: "seqpacket",
-    mixes: true,
-    cases: [...queueCases, { chart: "bandwidth64KiB", name: "C", test: "pull" }],
-    ...sockets,
-  },
+  { name: "unix-seqpacket", mixes: true, ...packets },
+  { name: "unix-dgram", mixes: false, ...packets },
   { name: "tcp", ...stream, goals: {} },
   {
     name: "file",

@@ -57,6 +57,12 @@ function denoPeer(name: string): string[] {
 
 const peers: readonly Peer[] = [
   { subject: "Deno.connect, unix", program: "Deno", args: denoPeer("connect") },
+  {
+    subject: "Deno.connect, unix",
+    program: "Deno",
+    args: denoPeer("crowd"),
+    cases: [{ chart: "connections", name: "awaiting", test: "crowd" }],
+  },
   { subject: "Deno child streams", program: "Deno", args: denoPeer("stdio") },
   { subject: "Node IPC, json", program: "Node", args: [file("node_ipc.mjs"), "json"] },
   { subject: "Node IPC, advanced", program: "Node", args: [file("node_ipc.mjs"), "advanced"] },

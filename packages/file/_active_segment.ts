@@ -22,11 +22,14 @@ export class ActiveSegment {
     this.#target = target;
   }
 
-  /** The first sequence of the segment that is appended to, as whoever begins one notes it; 0: look which is the last. */
+  /**
+   * The first sequence of the segment that is appended to, as whoever begins one notes it; 0: look which is the last,
+   * as before the first; -1: it cannot be read.
+   */
   get first(): number {
     const { fd } = this.#fd;
     note[0] = 0n;
-    attempt(() => libc.pread(fd, note, 8n, 0n));
+    if (attempt(() => libc.pread(fd, note, 8n, 0n)) < 0) return -1;
     return Number(note[0]);
   }
 

@@ -9,7 +9,7 @@ import { cutConsumers, firstUnread } from "./_consumer_state.ts";
 import type { ActiveSegment } from "./_active_segment.ts";
 import { Flusher } from "./_flusher.ts";
 import type { LogDirectory } from "./_log_directory.ts";
-import { tryLockRange, unlockRange } from "./_range_lock.ts";
+import { lockRange, tryLockRange, unlockRange } from "./_range_lock.ts";
 import { HEADER, lengthAt, writeHeader, writeRecord } from "./_record.ts";
 import { Retry } from "./_retry.ts";
 import { scan } from "./_segment_scan.ts";
@@ -18,6 +18,8 @@ import { scan } from "./_segment_scan.ts";
 const CHUNK = 256 * 1024;
 /** How often it is looked what is too old, in milliseconds: every tenth of the age, within these. */
 const LOOKS = { least: 1000, most: 60_000 };
+/** Milliseconds between tries of the lock: who appends has it for some microseconds. */
+const PAUSES = { shortest: 0.05, longest: 4 } as const;
 /** The byte of the lock file that who appends has locked. */
 const APPENDING = { offset: 0, length: 1 } as const;
 
@@ -31,7 +33,7 @@ export class AppendSink implements Sink {
   readonly #directory: LogDirectory;
   readonly #lock: OwnedFd;
   readonly #active: ActiveSegment;
-  readonly #retry = new Retry();
+  readonly #retry = new Retry(PAUSES);
   /** The segment that is appended to, as far as this writer knows. */
   #segment: OwnedFd | undefined;
   #first = 0;
@@ -84,8 +86,18 @@ export class AppendSink implements Sink {
     return this.putMany([message], 0) === 1;
   }
 
+  putSync(message: Uint8Array): void {
+    lockRange(this.#lock.fd, APPENDING, this.#directory.path);
+    this.#putLocked([message], 0);
+  }
+
   putMany(messages: readonly Uint8Array[], from: number): number {
     if (!tryLockRange(this.#lock.fd, APPENDING, false, this.#directory.path)) return from;
+    return this.#putLocked(messages, from);
+  }
+
+  /** Appends under the lock, and gives that back. */
+  #putLocked(messages: readonly Uint8Array[], from: number): number {
     this.#retry.reset();
     let done = from;
     try {

@@ -1,6 +1,6 @@
 /** Files by the descriptor of the folder that they lie in, so that no link in the way leads anywhere else. */
 
-import { AlreadyExistsError, ERRNO, UntrustedError } from "@ipc/core";
+import { AlreadyExistsError, ERRNO, RemovedError, UntrustedError } from "@ipc/core";
 import { abi, cString, failure, type FileType, OwnedFd, stat } from "@ipc/core/sys";
 import { dirent, SYS_GETDENTS64 } from "./_abi.ts";
 import { attempt, must } from "./_call.ts";
@@ -47,13 +47,17 @@ export function openFileIn(
  * Who writes to somebody else's log once, as root does, would lock them out.
  *
  * @throws {AlreadyExistsError} if there is something of this name.
+ * @throws {RemovedError} if the folder was removed.
  */
 export function createFileIn(folder: number, name: string, mode: number, target: string): OwnedFd {
   const flags = abi.O_RDWR | abi.O_CREAT | abi.O_EXCL | OPEN;
   const bytes = cString(name);
-  const file = new OwnedFd(
-    must(() => libc.openat(folder, bytes, flags, mode), "openat", "write log", target),
-  );
+  const fd = attempt(() => libc.openat(folder, bytes, flags, mode));
+  if (fd === -ERRNO.ENOENT) {
+    throw new RemovedError(`Cannot write log "${target}": it was removed`, { target });
+  }
+  if (fd < 0) throw failure(-fd, "openat", "write log", target);
+  const file = new OwnedFd(fd);
   try {
     giveAway(file.fd, folder);
     setMode(file.fd, mode, target);

@@ -1,4 +1,4 @@
-/** Locks on bytes of an open file that the kernel drops with whoever holds them: F_OFD_SETLK. */
+/** Locks on bytes of an open file that the kernel drops with whoever holds them: F_OFD_SETLK and F_OFD_SETLKW. */
 
 import { ERRNO } from "@ipc/core";
 import { abi, failure } from "@ipc/core/sys";
@@ -34,6 +34,12 @@ export function tryLockRange(fd: number, range: ByteRange, shared: boolean, targ
   if (result === 0) return true;
   if (result === -ERRNO.EAGAIN || result === -ERRNO.EACCES) return false;
   throw failure(-result, "fcntl", "lock", target);
+}
+
+/** Takes the lock, blocking this thread until nobody else has it. */
+export function lockRange(fd: number, range: ByteRange, target: string): void {
+  set(abi.F_WRLCK, range);
+  must(() => libc.fcntl_lock(fd, abi.F_OFD_SETLKW, lock), "fcntl", "lock", target);
 }
 
 /** Gives the lock back. */

@@ -23,6 +23,18 @@ faultSuite("file log", openEnding, {
         same.close();
         FileLog.remove(`${folder}/log`);
       }),
+    "wait for the first record": () =>
+      withFolder(async (folder) => {
+        using log = FileLog.create(`${folder}/log`, { fsync: "never" });
+        using reader = log.reader();
+        const waiting = reader.receive();
+        waiting.catch(() => {});
+        // So long that it has looked whatever its beginning, and waits for a change.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        using writer = log.writer();
+        writer.sendSync(message);
+        await waiting;
+      }),
     "consumer": () =>
       withFolder(async (folder) => {
         using log = FileLog.create(`${folder}/log`, { fsync: "never" });

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { AlreadyExistsError, IpcError, NotFoundError, RemovedError, UntrustedError } from "@ipc/core";
-import { interceptCalls } from "@ipc/core/sys";
+import { abi, interceptCalls } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { TestProcess } from "../core/testdata/process.ts";
 import { FileLog } from "./mod.ts";
@@ -47,6 +47,34 @@ Deno.test("file log: one that is being removed is there as a whole or not at all
     assertEquals(next.stat().last, 2);
     assertThrows(() => append(log, 11, 11), RemovedError);
   }));
+
+Deno.test("file log: who begins a segment, or a consumer, at the moment it is removed is told so", async () => {
+  const acts: ((log: FileLog) => void)[] = [
+    (log) => append(log, 11, 11),
+    (log) => log.consumer("another").close(),
+  ];
+  for (const act of acts) {
+    await withFolder((folder) => {
+      const path = `${folder}/log`;
+      using log = FileLog.create(path, SMALL);
+      append(log, 1, 10, 3000);
+      let removed = false;
+      interceptCalls((symbol, args, real) => {
+        if (symbol === "openat" && (Number(args[2]) & abi.O_CREAT) !== 0 && !removed) {
+          removed = true;
+          FileLog.remove(path);
+        }
+        return real(...args);
+      });
+      try {
+        assertThrows(() => act(log), RemovedError, "it was removed");
+      } finally {
+        interceptCalls(undefined);
+      }
+      assertEquals([removed, namesIn(folder)], [true, []]);
+    });
+  }
+});
 
 /** Begins segments all the time. */
 const writing = (path: string) => `

@@ -199,8 +199,10 @@ Deno.test("POSIX message queue: kill -9 of receivers costs at most the message i
           killed++;
         }
       };
-      await Promise.all([lane(), lane(), lane()]).finally(() => over = true);
-      await Promise.all([sending, listening]);
+      await Promise.all([lane(), lane(), lane()]).finally(() => {
+        over = true;
+        return Promise.all([sending, listening]);
+      });
       for (const message of [...drain(told), ...drain(queue)]) hear(message);
       const all = new Set(got);
       assertEquals(all.size, got.length, "a message came twice");

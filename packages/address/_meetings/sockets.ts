@@ -3,10 +3,12 @@
 import type { Channel } from "@ipc/core";
 import {
   connectTcp,
+  connectTls,
   connectUnix,
   connectWebSocket,
   type Listener,
   listenTcp,
+  listenTls,
   listenUnix,
   listenWebSocket,
   type UnixScheme,
@@ -14,18 +16,24 @@ import {
 import { closeAlso } from "../_close_also.ts";
 import type { FarEnd, Meeting } from "../meeting.ts";
 import { arrival } from "./arrival.ts";
+import { makeCertificate } from "./certificate.ts";
 
 type Ends = Pick<Meeting, "near" | "far">;
 
-/** Through a unix socket of a type. An abstract name leaves nothing behind, whoever is killed. */
-export function unix(type: UnixScheme & ("unix" | "unix-seqpacket")): Ends {
+type Connected = UnixScheme & ("unix" | "unix-seqpacket");
+
+/** Through a unix socket of a type. */
+export function unix(type: Connected): Ends {
   return {
-    async near(far) {
-      const path = `@ipc-${crypto.randomUUID()}`;
-      return await meet(await listenUnix({ type, path }, { sameUser: true }), far, path);
-    },
+    near: (far) => acceptUnix(type, far),
     far: ([path]) => connectUnix({ type, path: path! }),
   };
+}
+
+/** Starts the far end, which connects to a unix socket. An abstract name leaves nothing behind, whoever is killed. */
+export async function acceptUnix(type: Connected, far: FarEnd): Promise<Channel> {
+  const path = `@ipc-${crypto.randomUUID()}`;
+  return await meet(await listenUnix({ type, path }, { sameUser: true }), far, path);
 }
 
 /** Through TCP. */
@@ -35,6 +43,16 @@ export const tcp: Ends = {
     return await meet(listener, far, listener.address);
   },
   far: ([address]) => connectTcp(address!),
+};
+
+/** Through TLS, with a certificate that is made for it. */
+export const tls: Ends = {
+  async near(far) {
+    const { cert, key } = makeCertificate();
+    const listener = await listenTls("127.0.0.1:0", { cert, key });
+    return await meet(listener, far, listener.address, cert);
+  },
+  far: ([address, cert]) => connectTls(address!, { caCerts: [cert!] }),
 };
 
 /** Through a WebSocket. */

@@ -2,6 +2,7 @@
 
 import type { Bytes, SyncChannel } from "@ipc/core";
 import type { Meeting } from "@ipc/address/meeting";
+import { crowdWork, type Server } from "../../cli/bench/_crowd_work.ts";
 import { work } from "../../cli/bench/_work.ts";
 import { Framed } from "./_framed.ts";
 
@@ -72,4 +73,20 @@ function overStreams(
   );
 }
 
-if (import.meta.main) await work(Deno.args, [connect, stdio]);
+/** A server that waits for a message of every client. */
+async function listenPlainly(): Promise<Server> {
+  const path = `\0ipc-bench-${crypto.randomUUID()}`;
+  const listener = Deno.listen({ transport: "unix", path });
+  return await Promise.resolve({
+    address: { transport: "unix", path },
+    async accept() {
+      const connection = overConnection(await listener.accept());
+      return () => connection.receive();
+    },
+  });
+}
+
+if (import.meta.main) {
+  if (Deno.args[1] === "crowd") await crowdWork(Deno.args, listenPlainly);
+  else await work(Deno.args, [connect, stdio]);
+}

@@ -3,13 +3,16 @@
 import { type Chart, charts } from "./contestant.ts";
 import type { Mode, Report, Result } from "./report.ts";
 
+const STEPS: Readonly<Record<"bytes" | "bytes/s" | "messages/s", readonly (readonly [number, string])[]>> = {
+  "bytes": [[1e6, "MB"], [1e3, "kB"], [1, "B"]],
+  "bytes/s": [[1e9, "GB/s"], [1e6, "MB/s"], [1e3, "kB/s"], [1, "B/s"]],
+  "messages/s": [[1e6, "M/s"], [1e3, "k/s"], [1, "/s"]],
+};
+
 /** A figure with its unit, in three digits: `4.47 µs`, `1.62 M/s`, `4.71 GB/s`. */
 export function figure(value: number, unit: Chart["unit"]): string {
   if (unit === "µs" || unit === "ms/s") return `${threeDigits(value)} ${unit}`;
-  const bytes = unit === "bytes/s";
-  const steps: readonly [number, string][] = bytes
-    ? [[1e9, "GB/s"], [1e6, "MB/s"], [1e3, "kB/s"], [1, "B/s"]]
-    : [[1e6, "M/s"], [1e3, "k/s"], [1, "/s"]];
+  const steps = STEPS[unit];
   const [step, name] = steps.find(([step]) => value >= step * 0.9995) ?? steps.at(-1)!;
   return `${threeDigits(value / step)} ${name}`;
 }
@@ -77,9 +80,10 @@ export interface Comparison {
 /** The ways of ours that are compared with others. */
 const LIKE = { blocking: ["sync"], awaiting: ["async", "awaiting each"] } as const;
 
-/** The charts that a mechanism of ours and other ways are both in. */
+/** The charts that a mechanism of ours and other ways are both in, and that tell who is faster. */
 export function comparedCharts(report: Report, subject: string): Chart[] {
-  return charts.filter(({ name }) => {
+  return charts.filter(({ name, unit }) => {
+    if (unit === "bytes") return false;
     const results = report.results.filter(({ chart }) => chart === name);
     return results.some(({ kind }) => kind === "peer") && results.some((each) => each.subject === subject);
   });

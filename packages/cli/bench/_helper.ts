@@ -39,10 +39,10 @@ export class Helper implements AsyncDisposable {
 
 /** What such a process does: it says something once it is ready, and when it has done what it was told. */
 export async function help(
-  obey: (command: Command, ready: () => void) => Promise<unknown> | unknown,
+  obey: (command: Command, ready: (word?: string) => void) => Promise<unknown> | unknown,
 ): Promise<void> {
   for await (const line of linesOf(Deno.stdin.readable)) {
-    const answer = await obey(parseCommand(line), () => console.log("ready"));
+    const answer = await obey(parseCommand(line), (word = "ready") => console.log(word));
     console.log(JSON.stringify(answer));
   }
 }

@@ -64,7 +64,7 @@ function label(value: number, { unit }: Chart): string {
     : value >= 1e3
     ? [1e3, "k"]
     : [1, ""];
-  return `${value / step} ${name}${unit === "bytes/s" ? "B/s" : ""}`.trim();
+  return `${value / step} ${name}${unit === "bytes/s" ? "B/s" : unit === "bytes" ? "B" : ""}`.trim();
 }
 
 /** The rounds of one line: from the lowest to the highest, with a point for the best. */

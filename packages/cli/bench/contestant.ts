@@ -10,13 +10,13 @@ export interface Chart {
   readonly title: string;
   /** The same at the head of a column. */
   readonly short: string;
-  /** The unit of its figures; `"ms/s"` is CPU time, while there is nothing to do. */
-  readonly unit: "µs" | "messages/s" | "bytes/s" | "ms/s";
+  /** The unit of its figures; `"ms/s"` is CPU time, while there is nothing to do, `"bytes"` memory. */
+  readonly unit: "µs" | "messages/s" | "bytes/s" | "ms/s" | "bytes";
   /** Which figures are good. */
   readonly better: "lower" | "higher";
   /** Bytes of a message; who cannot send that many is left out. */
   readonly size: number;
-  /** The most of a round, where each waits for the other process to rest. */
+  /** The most of a round, where each waits for the other process to rest or is a connection. */
   readonly most?: number;
 }
 
@@ -35,6 +35,7 @@ export type ChartName =
   | "wake"
   | "signal"
   | "processEnd"
+  | "connections"
   | "idle";
 
 /** Every comparison, in the order of the report. */
@@ -90,6 +91,15 @@ export const charts: readonly Chart[] = [
   wake("wake", "From an append until another process has it", 64),
   wake("signal", "From a signal until another process has heard it", 0),
   wake("processEnd", "From a SIGKILL until the end of the process is known", 0),
+  {
+    name: "connections",
+    title: "Memory of a connection that is open, of many",
+    short: "connections",
+    unit: "bytes",
+    better: "lower",
+    size: 0,
+    most: 10_000,
+  },
   {
     name: "idle",
     title: "CPU while both ends wait, milliseconds a second",
@@ -163,6 +173,8 @@ export interface Figures {
    * to do: a second.
    */
   readonly cpu: number;
+  /** Memory of each connection, in bytes. */
+  readonly bytes?: number;
   /** Half of the round trips took less, in microseconds. */
   readonly p50?: number;
   /** 99 of 100 round trips took less, in microseconds. */

@@ -12,9 +12,6 @@ export const mechanismNames: readonly string[] = [
   "signal",
 ];
 
-/** What is measured apart, beside what its mechanism does as a channel. */
-const LOG = "file-log";
-
 const channelCases: readonly Case[] = [
   { chart: "roundTrip", name: "sync", test: "trip-sync" },
   { chart: "roundTrip", name: "async", test: "trip-async" },
@@ -70,8 +67,18 @@ const signalCases: readonly Case[] = [
   { chart: "processEnd", name: "ProcessHandle", test: "watch" },
 ];
 
+const crowdCases: readonly Case[] = [{ chart: "connections", name: "async", test: "crowd" }];
+
+/** What is measured apart, beside what its mechanism does as a channel. */
+const apart: Readonly<Record<string, { readonly subject: string; readonly cases: readonly Case[] }>> = {
+  "file-log": { subject: "file", cases: logCases },
+  "unix-crowd": { subject: "unix", cases: crowdCases },
+  "tcp-crowd": { subject: "tcp", cases: crowdCases },
+};
+
 function casesOf(name: string): readonly Case[] {
-  if (name === LOG) return logCases;
+  const cases = apart[name]?.cases;
+  if (cases !== undefined) return cases;
   if (name === "signal") return signalCases;
   if (name === "memory") return memoryCases;
   if (pairs.some((pair) => pair.name === name)) return pairCases;
@@ -81,14 +88,14 @@ function casesOf(name: string): readonly Case[] {
 
 /** What is measured of a mechanism, by name: most are one program. */
 export function partsOf(name: string): string[] {
-  return name === "file" ? [name, LOG] : [name];
+  return [name, ...Object.keys(apart).filter((part) => apart[part]!.subject === name)];
 }
 
 /** A mechanism between two processes of Deno, or what is measured apart of it. */
 export function ownContestant(name: string): Contestant {
   const { command, args } = workerCommand();
   return {
-    subject: name === LOG ? "file" : name,
+    subject: apart[name]?.subject ?? name,
     kind: "ours",
     command,
     args: [...args, "near", name, command, ...args, "far", name],

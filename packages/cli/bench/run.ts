@@ -27,8 +27,12 @@ export interface RunOptions {
 
 /** The most messages of a round; latencies of that many are kept. */
 const MOST = 20_000_000;
-/** Idleness is watched for longer than work, in milliseconds at most, and not as often. */
-const IDLE = { periods: 40, most: 1000, rounds: 3 };
+/** Idleness is watched for longer than work, in milliseconds at most. */
+const IDLE = { periods: 40, most: 1000 };
+/** So many connections are opened for a millisecond of a round. */
+const CONNECTIONS = 100;
+/** What is not measured as often as work. */
+const SLOW = { units: ["ms/s", "bytes"], rounds: 3 };
 /** How long a round may take in all, in milliseconds. */
 const DEADLINE = 20_000;
 /** How many contestants start at the same time. */
@@ -152,7 +156,7 @@ async function measureChart(
   told: (part: number, what: string) => void,
 ): Promise<void> {
   const { signal } = options;
-  const rounds = isIdle(chart) ? Math.min(options.rounds, IDLE.rounds) : options.rounds;
+  const rounds = SLOW.units.includes(chart.unit) ? Math.min(options.rounds, SLOW.rounds) : options.rounds;
   const measure = async (entry: Entry, round: number) => {
     const { contender, test, name } = entry;
     if (!contender.usable || round >= 0 && entry.count === 0) return;
@@ -188,6 +192,7 @@ async function pace({ contender, test }: Entry, chart: Chart, options: RunOption
   const { period, warmUp, signal } = options;
   if (isIdle(chart)) return Math.min(period * IDLE.periods, IDLE.most);
   const { size, most = MOST } = chart;
+  if (chart.unit === "bytes") return Math.min(period * CONNECTIONS, most);
   let count = Math.max(4, Math.min(100, 4_000_000 / size >> 2));
   let spent = 0;
   // The first time it starts what it needs, which says nothing of its pace.
@@ -207,7 +212,8 @@ function isIdle({ unit }: Chart): boolean {
   return unit === "ms/s";
 }
 
-function valueOf({ unit, size }: Chart, count: number, { nanoseconds, cpu }: Figures): number {
+function valueOf({ unit, size }: Chart, count: number, { nanoseconds, cpu, bytes }: Figures): number {
+  if (unit === "bytes") return bytes!;
   // Less than a microsecond is not told.
   if (unit === "ms/s") return Math.max(1, cpu) / 1000;
   if (unit === "µs") return nanoseconds / count / 1000;

@@ -108,25 +108,29 @@ export interface UdpProxyOptions {
   reorder: number;
 }
 
-/** Passes datagrams on to one address, but not all, some twice, and some later. */
+/**
+ * Passes datagrams on to one address, and back to whoever has sent there last: but not all, some twice, and some later.
+ */
 export class UdpProxy implements AsyncDisposable {
   readonly #socket: Socket = createSocket("udp4");
-  readonly #port: number;
   readonly #options: UdpProxyOptions;
   readonly #random: () => number;
-  readonly #held: Uint8Array[] = [];
+  readonly #held: { datagram: Uint8Array; to: number }[] = [];
+  #client = 0;
   readonly counts = { passed: 0, dropped: 0, doubled: 0, reordered: 0 };
 
-  private constructor(port: number, options: UdpProxyOptions) {
-    this.#port = port;
+  private constructor(options: UdpProxyOptions) {
     this.#options = options;
     this.#random = seeded(options.seed);
   }
 
   /** A proxy in front of a port of this machine. */
   static async start(port: number, options: UdpProxyOptions): Promise<UdpProxy> {
-    const proxy = new UdpProxy(port, options);
-    proxy.#socket.on("message", (datagram: Uint8Array) => proxy.#decide(datagram));
+    const proxy = new UdpProxy(options);
+    proxy.#socket.on("message", (datagram: Uint8Array, from) => {
+      if (from.port !== port) proxy.#client = from.port;
+      proxy.#decide(datagram, from.port === port ? proxy.#client : port);
+    });
     await new Promise<void>((resolve) => proxy.#socket.bind(0, "127.0.0.1", resolve));
     return proxy;
   }
@@ -139,25 +143,25 @@ export class UdpProxy implements AsyncDisposable {
     return new Promise((resolve) => this.#socket.close(() => resolve()));
   }
 
-  #decide(datagram: Uint8Array): void {
+  #decide(datagram: Uint8Array, to: number): void {
     const { drop, double, reorder } = this.#options;
     const chance = this.#random();
     if (chance < drop) this.counts.dropped++;
     else if (chance < drop + double) {
       this.counts.doubled++;
-      this.#pass(datagram);
-      this.#pass(datagram);
+      this.#pass(datagram, to);
+      this.#pass(datagram, to);
     } else if (chance < drop + double + reorder) {
       this.counts.reordered++;
-      this.#held.push(datagram);
+      this.#held.push({ datagram, to });
       return;
-    } else this.#pass(datagram);
-    for (const late of this.#held.splice(0)) this.#pass(late);
+    } else this.#pass(datagram, to);
+    for (const late of this.#held.splice(0)) this.#pass(late.datagram, late.to);
   }
 
-  #pass(datagram: Uint8Array): void {
+  #pass(datagram: Uint8Array, to: number): void {
     this.counts.passed++;
-    this.#socket.send(datagram, this.#port, "127.0.0.1");
+    this.#socket.send(datagram, to, "127.0.0.1");
   }
 }
 

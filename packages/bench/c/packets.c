@@ -1,8 +1,9 @@
 /*
- * The work over a seqpacket socket, whose messages the kernel keeps apart, in plain C.
+ * The work over a unix socket whose messages the kernel keeps apart, in plain C.
  *
- *   seqpacket near unix-seqpacket    starts its own far end, then obeys lines on standard input
- *   seqpacket far @NAME              the far end of a near end in another language, over an abstract name
+ *   packets near unix-seqpacket    starts its own far end, then obeys lines on standard input
+ *   packets near unix-dgram        the same over datagrams
+ *   packets far @NAME              the far end of a near end in another language, over an abstract name: seqpacket
  */
 #define _GNU_SOURCE
 #include "frames.h"
@@ -45,7 +46,8 @@ int main(int count, char **args) {
     return 0;
   }
   int pair[2];
-  make_pair(SOCK_SEQPACKET, pair);
+  int datagrams = !strcmp(args[2], "unix-dgram");
+  make_pair(datagrams ? SOCK_DGRAM : SOCK_SEQPACKET, pair);
   make_room(pair[0]);
   pid_t child = start_far_end(most);
   channel = pair[child ? 0 : 1];
@@ -56,6 +58,7 @@ int main(int count, char **args) {
   }
   near_end();
   close(channel);
+  if (datagrams) stop_far_end(child);
   while (wait(NULL) > 0) {}
   return 0;
 }
