@@ -112,6 +112,7 @@ export const IMPOSSIBLE: readonly Skipped[] = [
     reason: "qemu does not tell the kernel of robust mutexes, so that no death of an owner is told",
     names: [
       "Condition with PthreadMutex: an owner that died",
+      "Condition with PthreadMutex: consumers that are killed",
       "PthreadMutex: an owner that is killed",
       "PthreadMutex: what is unlocked without being made consistent",
       "PthreadMutex: a process that ends while it holds it",

@@ -134,7 +134,7 @@ class Dialogue {
       changed = true;
       if (datagram.length >= HEAD) this.#read(datagram);
     }
-    if (this.#unsettled !== undefined && performance.now() - this.#sentAt >= AGAIN) this.#send();
+    this.#sendLate();
     // Who waits would not find what has been taken here.
     if (changed && this.#wakes.size > 0) queueMicrotask(() => this.#wakeAll());
   }
@@ -153,8 +153,9 @@ class Dialogue {
 
   block(timeout: number | undefined): void {
     this.peer.block(timeout, (slice) => {
-      this.#descriptor.poll(abi.POLLIN, Math.min(slice, AGAIN));
-      return true;
+      if (this.#descriptor.poll(abi.POLLIN, Math.min(slice, AGAIN)) !== 0) return true;
+      this.#sendLate();
+      return false;
     });
   }
 
@@ -191,6 +192,10 @@ class Dialogue {
         !(message.from.port === this.#to.port && message.from.host === this.#to.host);
       return stranger ? NOTHING : message?.data;
     });
+  }
+
+  #sendLate(): void {
+    if (this.#unsettled !== undefined && performance.now() - this.#sentAt >= AGAIN) this.#send();
   }
 
   #send(): void {

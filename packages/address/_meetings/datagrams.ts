@@ -46,7 +46,7 @@ function channelOf(link: Link): SyncChannel {
   return new BaseSyncChannel(new LinkSource(link), new BaseSender(new LinkSink(link)));
 }
 
-/** A socket, and the connection that tells whether the other end has its own. */
+/** A socket, and the connection that tells whether the other end sends any more. */
 class Link {
   readonly #socket: Descriptor;
   readonly #line: Descriptor;
@@ -67,18 +67,18 @@ class Link {
     return this.#ended;
   }
 
-  park(interest: "readable" | "writable", wake: () => void): () => void {
+  park(wake: () => void): () => void {
     const woken = () => {
       for (const giveUp of waits) giveUp();
       this.#stale = true;
       wake();
     };
-    const waits = [waitFor(this.socket.fd, interest, woken), waitFor(this.line.fd, "readable", woken)];
+    const waits = [waitFor(this.socket.fd, "readable", woken), waitFor(this.line.fd, "readable", woken)];
     return () => waits.forEach((giveUp) => giveUp());
   }
 
-  block(events: number, timeout = Infinity): void {
-    this.#stale = this.#socket.poll(events, Math.min(timeout, PERIOD)) === 0;
+  block(timeout = Infinity): void {
+    this.#stale = this.#socket.poll(abi.POLLIN, Math.min(timeout, PERIOD)) === 0;
   }
 }
 
@@ -101,11 +101,11 @@ class LinkSource implements Source<Bytes> {
   }
 
   park(wake: () => void): () => void {
-    return this.#link.park("readable", wake);
+    return this.#link.park(wake);
   }
 
   block(timeout: number | undefined): void {
-    this.#link.block(abi.POLLIN, timeout);
+    this.#link.block(timeout);
   }
 
   close(): void {
@@ -114,12 +114,15 @@ class LinkSource implements Source<Bytes> {
   }
 }
 
+/** That the other end has gone, the kernel tells who sends. */
 class LinkSink implements Sink {
-  readonly #link: Link;
   readonly begun = false;
+  readonly #link: Link;
+  readonly #socket: Descriptor;
 
   constructor(link: Link) {
     this.#link = link;
+    this.#socket = new Descriptor(link.socket.fd, { shared: true });
   }
 
   get maxMessageSize(): number {
@@ -127,9 +130,7 @@ class LinkSink implements Sink {
   }
 
   put(message: Uint8Array): boolean {
-    if (this.#link.socket.trySend(message)) return true;
-    if (this.#link.ended) throw gone();
-    return false;
+    return this.#link.socket.trySend(message);
   }
 
   finish(): boolean {
@@ -138,10 +139,10 @@ class LinkSink implements Sink {
 
   detach(): void {}
 
-  park = (wake: () => void): () => void => this.#link.park("writable", wake);
+  park = (wake: () => void): () => void => waitFor(this.#link.socket.fd, "writable", wake);
 
   block(timeout: number | undefined): void {
-    this.#link.block(abi.POLLOUT, timeout);
+    this.#socket.poll(abi.POLLOUT, timeout);
   }
 
   async end(): Promise<void> {

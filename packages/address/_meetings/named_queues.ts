@@ -76,7 +76,7 @@ class QueueSource implements Source<Bytes> {
   take(): Bytes | undefined {
     const message = this.#queue.tryReceiveMessage();
     // What a peer has sent before it was killed is received.
-    if (message === undefined) this.ended = this.#peer.gone;
+    if (message === undefined) this.ended ||= this.#peer.gone;
     else if (message.priority === END.priority) this.ended = true;
     else return message.data;
     return undefined;

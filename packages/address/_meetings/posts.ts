@@ -166,8 +166,9 @@ class IncomingPosts implements Incoming {
     this.#full.block(timeout);
   }
 
-  /** In the place of a sender that was killed. */
+  /** In the place of a sender that was killed; it may have left a message that it had not announced. */
   announceEnd(): void {
+    this.#full.post();
     this.#full.post();
   }
 

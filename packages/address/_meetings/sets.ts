@@ -8,15 +8,17 @@
 import { RemovedError, type SyncChannel, TimeoutError } from "@ipc/core";
 import type { Semaphore, SemaphoreSet } from "@ipc/sysv";
 import { arrival } from "./arrival.ts";
-import { type Incoming, type Outgoing, slotChannel, type Slots } from "./slots.ts";
+import { gone, type Incoming, type Outgoing, slotChannel, type Slots } from "./slots.ts";
 
-/** The semaphores of a channel: three for each direction, and one by which the far end says that it is there. */
+/** The semaphores of a channel: four for each direction, and one by which the far end says that it is there. */
 const SEMAPHORES = {
-  there: { full: 0, empty: 1, goodbye: 2 },
-  back: { full: 3, empty: 4, goodbye: 5 },
-  arrived: 6,
-  size: 7,
+  there: { full: 0, empty: 1, goodbye: 2, left: 3 },
+  back: { full: 4, empty: 5, goodbye: 6, left: 7 },
+  arrived: 8,
+  size: 9,
 } as const;
+/** Messages that a sender may have put there, and not announced, when it was killed; and the end. */
+const LAST = 2;
 
 /** What the semaphores of a channel are created with. */
 export function semaphoresFor(places: number): { size: number; initial: number[] } {
@@ -39,7 +41,11 @@ export function setChannel(
 ): SyncChannel {
   const [out, back] = end === "near" ? ["there", "back"] as const : ["back", "there"] as const;
   // Leaves the values as they are, and something to undo: what the peer would wait for in vain.
-  const owed = [[SEMAPHORES[out].full, 1], [SEMAPHORES[back].empty, slots[back].count]] as const;
+  const owed = [
+    [SEMAPHORES[out].full, LAST],
+    [SEMAPHORES[back].empty, slots[back].count],
+    [SEMAPHORES[back].left, 1],
+  ] as const;
   set.operateSync(owed.flatMap(([index, by]) => [{ index, by }, { index, by: -by, undo: true }]));
   const incoming = new IncomingSet(set, back, slots[back].count);
   const channel = slotChannel([incoming, slots[back]], [new OutgoingSet(set, out), slots[out]], close);
@@ -52,14 +58,16 @@ class IncomingSet implements Incoming {
   readonly #full: Semaphore;
   readonly #empty: Semaphore;
   readonly #goodbye: Semaphore;
+  readonly #left: Semaphore;
   readonly #places: number;
 
   constructor(set: SemaphoreSet, direction: "there" | "back", places: number) {
-    const { full, empty, goodbye } = SEMAPHORES[direction];
+    const { full, empty, goodbye, left } = SEMAPHORES[direction];
     this.#set = set;
     this.#full = set.at(full);
     this.#empty = set.at(empty);
     this.#goodbye = set.at(goodbye);
+    this.#left = set.at(left);
     this.#places = places;
   }
 
@@ -80,6 +88,7 @@ class IncomingSet implements Incoming {
   }
 
   leave(): void {
+    this.#left.release();
     this.#empty.release(this.#places);
   }
 
@@ -97,21 +106,26 @@ class OutgoingSet implements Outgoing {
   readonly #full: Semaphore;
   readonly #empty: Semaphore;
   readonly #goodbye: Semaphore;
+  readonly #left: Semaphore;
 
   constructor(set: SemaphoreSet, direction: "there" | "back") {
-    const { full, empty, goodbye } = SEMAPHORES[direction];
+    const { full, empty, goodbye, left } = SEMAPHORES[direction];
     this.#set = set;
     this.#full = set.at(full);
     this.#empty = set.at(empty);
     this.#goodbye = set.at(goodbye);
+    this.#left = set.at(left);
   }
 
   tryTake(places: number): boolean {
-    return this.#empty.tryAcquire(places);
+    if (this.#empty.tryAcquire(places)) return true;
+    // Who has left has given places, so that nobody waits for more, but not without end.
+    if (this.#left.value !== 0) throw gone();
+    return false;
   }
 
   takeSync(places: number): void {
-    this.#empty.acquireSync(places);
+    while (!this.tryTake(places)) this.block(places, undefined);
   }
 
   giveBack(places: number): void {

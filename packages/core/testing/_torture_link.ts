@@ -85,7 +85,7 @@ export async function play(ends: TortureEnds, options: SideOptions): Promise<voi
     first = false;
     options.onMessage?.();
   };
-  const side = { mayBlock, tally, onMessage };
+  const side = { mayBlock, tally, onMessage, isEnd: mechanism.isEnd };
   const tasks: Promise<unknown>[] = [];
   if (sends) {
     const messages = new Messages(sequence(mechanism, seed, starter ? 0 : lane));

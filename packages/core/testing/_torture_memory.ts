@@ -28,13 +28,14 @@ const HELD_PER_ROUND = 1;
 /** The part that opens and closes. */
 export const cycles: Torture = {
   title: "open and close without end",
+  applies: (mechanism) => mechanism.open !== undefined,
   run: (mechanism, session) => measured(mechanism, session, "cycles", Math.max(200, CYCLES * session.scale)),
 };
 
 /** The part with the reader that never reads. */
 export const flood: Torture = {
   title: "a reader that never reads",
-  applies: (mechanism) => mechanism.backPressure !== false,
+  applies: (mechanism) => mechanism.open !== undefined && mechanism.backPressure !== false,
   run: (mechanism, session) => measured(mechanism, session, "flood", Math.max(50, ROUNDS * session.scale)),
 };
 
@@ -85,7 +86,7 @@ export async function runCycles(
   count: number,
 ): Promise<TortureReport> {
   const cycle = async (number: number) => {
-    const pair = await mechanism.open();
+    const pair = await mechanism.open!();
     try {
       await random.pick(LIVES)(pair, random);
     } finally {
@@ -157,7 +158,7 @@ export async function floodMemory(
   count: number,
 ): Promise<TortureReport> {
   await trackLeaks();
-  const pair = await mechanism.open();
+  const pair = await mechanism.open!();
   const { sender } = pair;
   const size = Math.min(64 * 1024, mechanism.longest ?? Infinity, sender.maxMessageSize);
   fill(sender);

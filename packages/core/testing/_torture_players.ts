@@ -4,6 +4,7 @@ import type { Receiver, Sender } from "../channel.ts";
 import { BrokenPipeError, NotSupportedError, TimeoutError, TruncatedError } from "../errors.ts";
 import { describe, syncReceiver, syncSender, turn } from "./_trial.ts";
 import type { Random } from "./_random.ts";
+import type { TortureMechanism } from "./torture.ts";
 import type { Expectation, Messages } from "./_torture_messages.ts";
 
 /** What was done. */
@@ -22,6 +23,8 @@ export interface PlayOptions {
   tally: Tally;
   /** Called for each message that was sent, or that came. */
   onMessage?: (() => void) | undefined;
+  /** {@linkcode TortureMechanism.isEnd}. */
+  isEnd?: ((error: unknown) => boolean) | undefined;
 }
 
 /** Sends so many messages; ends early with the error for a receiver that has gone. */
@@ -30,7 +33,7 @@ export async function send(
   messages: Messages,
   count: number,
   options: PlayOptions,
-): Promise<BrokenPipeError | undefined> {
+): Promise<void> {
   const { random, mayBlock, tally, onMessage } = options;
   const sync = syncSender(sender);
   let left = count;
@@ -73,7 +76,7 @@ export async function send(
     while (left > 0) await random.pick(ways)();
     await sender.end();
   } catch (error) {
-    if (error instanceof BrokenPipeError) return error;
+    if (error instanceof BrokenPipeError || options.isEnd?.(error)) return;
     throw new Error(`Expected to send or a BrokenPipeError, got ${describe(error)}`, { cause: error });
   }
 }
@@ -172,6 +175,7 @@ export async function receive(
         continue;
       }
       if (error instanceof TimeoutError || error instanceof Enough) continue;
+      if (options.isEnd?.(error)) return;
       if (!(error instanceof TruncatedError)) throw error;
       tally.truncated++;
       if (++truncated > mayDie()) {

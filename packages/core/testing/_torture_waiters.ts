@@ -16,7 +16,7 @@ const ROUNDS = 50;
 /** The part with the crowd. */
 export const waiters: Torture = {
   title: "1,000 waiters",
-  applies: (mechanism) => mechanism.bytes !== true,
+  applies: (mechanism) => mechanism.open !== undefined && mechanism.bytes !== true,
   run: crowd,
 };
 
@@ -83,7 +83,7 @@ async function openSome(mechanism: TortureMechanism): Promise<Watched[]> {
   const channels: Watched[] = [];
   while (channels.length < CHANNELS) {
     try {
-      channels.push({ pair: await mechanism.open(), waiting: [], sent: 0, closed: false });
+      channels.push({ pair: await mechanism.open!(), waiting: [], sent: 0, closed: false });
     } catch (error) {
       if (!(error instanceof LimitError) || channels.length === 0) throw error;
       break;

@@ -67,8 +67,10 @@ export interface TortureMechanism {
   readonly backPressure?: boolean | undefined;
   /** Whether a process that dies before it uses its end is noticed too, as where it inherits a descriptor. */
   readonly fromBirth?: boolean | undefined;
-  /** Both ends of a fresh channel in this process. */
-  open(): ChannelPair | Promise<ChannelPair>;
+  /** Whether an error says that the other side is gone, besides a `BrokenPipeError` of who sends. */
+  isEnd?(error: unknown): boolean;
+  /** Both ends of a fresh channel in this process; absent where processes are all that is tortured. */
+  open?(): ChannelPair | Promise<ChannelPair>;
   /** Starts programs, their standard output inherited, each with the far end of one fresh channel. */
   start(programs: readonly TortureProgram[]): TortureLink | Promise<TortureLink>;
   /** The end of a process that was started; `args` is what `start` appended. */
