@@ -108,6 +108,12 @@ class SlotSource implements Source<Bytes> {
   }
 
   close(): void {
+    try {
+      // Who only sends learns now whether the other end went without a word.
+      while (!this.ended && this.take() !== undefined);
+    } catch {
+      // What is there is none of ours, and nobody wants it any more.
+    }
     this.#unlessRemoved(() => this.#incoming.leave());
     this.#onClose();
   }

@@ -1,6 +1,6 @@
 /** How much memory a process has for each of many connections that are open and silent. */
 
-import { type Channel } from "@ipc/core";
+import type { Channel } from "@ipc/core";
 import { type Listener, listenTcp, listenUnix } from "@ipc/socket";
 import { help, Helper, obeyLines } from "./_helper.ts";
 import { cpuTime } from "./_wire.ts";

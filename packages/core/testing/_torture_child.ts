@@ -33,6 +33,8 @@ if (import.meta.main) {
       const mayBlock = plan.role !== "both";
       const options = { ...plan, mechanism, random, tally, mayBlock, started, starter: false };
       await judge(plan.report, tally, () => play(ends, options));
+      ends.sender?.close();
+      ends.receiver?.close();
       break;
     }
     case "host": {

@@ -4,7 +4,6 @@ import type { Receiver, Sender } from "../channel.ts";
 import { BrokenPipeError, NotSupportedError, TimeoutError, TruncatedError } from "../errors.ts";
 import { describe, syncReceiver, syncSender, turn } from "./_trial.ts";
 import type { Random } from "./_random.ts";
-import type { TortureMechanism } from "./torture.ts";
 import type { Expectation, Messages } from "./_torture_messages.ts";
 
 /** What was done. */
@@ -23,7 +22,7 @@ export interface PlayOptions {
   tally: Tally;
   /** Called for each message that was sent, or that came. */
   onMessage?: (() => void) | undefined;
-  /** {@linkcode TortureMechanism.isEnd}. */
+  /** Whether an error says that the other side is gone. */
   isEnd?: ((error: unknown) => boolean) | undefined;
 }
 
