@@ -1,5 +1,5 @@
 import { checkTimeout, timedOut, Waiter } from "./base/_wait.ts";
-import { hasReadiness, READY } from "./base/ready.ts";
+import { hasReadiness, type Readiness, READY } from "./base/ready.ts";
 import type {
   Bytes,
   ReceiveBatchOptions,
@@ -34,6 +34,8 @@ export class TypedReceiver<T> implements Receiver<T> {
   #batching = false;
   #closed = false;
   readonly #turns: Turn[] = [];
+  /** Those who are to be told that something is held. */
+  readonly #watchers = new Set<() => void>();
   #readable: ReadableStream<T> | undefined;
   /** What `select` asks, where the channel can answer. */
   declare [READY]?: (options?: WaitOptions) => Promise<void>;
@@ -42,7 +44,7 @@ export class TypedReceiver<T> implements Receiver<T> {
     this.#receiver = receiver;
     this.#codec = codec;
     if (hasReadiness(receiver)) {
-      this[READY] = (options) => this.holding ? Promise.resolve() : receiver[READY](options);
+      this[READY] = (options) => this.holding ? Promise.resolve() : this.#readyOf(receiver, options);
     }
   }
 
@@ -191,7 +193,24 @@ export class TypedReceiver<T> implements Receiver<T> {
       return this.#closed ? [] : this.#decodeMany(messages);
     } finally {
       this.#batching = false;
+      if (this.holding) { for (const tell of [...this.#watchers]) tell(); }
       while (!this.#batching && this.#turns.length > 0) this.#turns.shift()!.start();
+    }
+  }
+
+  /** Waits for the channel, or for a batch that leaves something behind. */
+  async #readyOf(receiver: Readiness, options: WaitOptions = {}): Promise<void> {
+    const stop = new AbortController();
+    const { promise: held, resolve } = Promise.withResolvers<void>();
+    this.#watchers.add(resolve);
+    try {
+      const signal = options.signal === undefined
+        ? stop.signal
+        : AbortSignal.any([options.signal, stop.signal]);
+      await Promise.race([receiver[READY]({ ...options, signal }), held]);
+    } finally {
+      this.#watchers.delete(resolve);
+      stop.abort();
     }
   }
 

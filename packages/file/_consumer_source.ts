@@ -82,7 +82,7 @@ export class ConsumerSource implements Source<Bytes> {
   park(wake: () => void): () => void {
     const stops: (() => void)[] = [];
     const stop = () => {
-      this.#wake = undefined;
+      if (this.#wake === once) this.#wake = undefined;
       for (const each of stops.splice(0)) each();
     };
     // Whatever comes first: what has not come must not wake the next wait.

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { NotFoundError, TimeoutError } from "@ipc/core";
+import { NotFoundError, select, TimeoutError } from "@ipc/core";
+import { BaseReceiver } from "@ipc/core/base";
 import { interceptCalls } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
@@ -225,6 +226,42 @@ Deno.test("consumer: a wait that is woken for nothing looks no more often than b
     await waiting;
     // Four looks of three or four calls each.
     assert(locks > 0 && locks < 50, `${locks} calls`);
+  }));
+
+Deno.test("consumer: a batch after a select is not acknowledged before its user has it", () =>
+  withLog(async (log) => {
+    append(log, 1, 3);
+    using consumer = log.consumer("worker");
+    using control = new BaseReceiver<string>({
+      take: () => "now",
+      ended: false,
+      park: () => () => {},
+      close: () => {},
+    });
+    assertEquals((await select({ control, consumer })).from, "control");
+    const batch = await consumer.receiveBatch(CEILING);
+    consumer.close();
+    assertEquals(numberOf(batch[0]!), 1);
+    assertEquals(drain(log, "worker"), count(1, 3));
+  }));
+
+Deno.test("consumer: who asks again in the turn in which a wait was given up is told what comes back", () =>
+  withLog(async (log) => {
+    append(log, 1, 2);
+    using consumer = log.consumer("worker");
+    const [first, second] = count(1, 2).map(() => consumer.tryReceiveRecord()!);
+    // Turns of the event loop that have not paid: waits park at once from then on.
+    for (const _ of count(1, 12)) await consumer.receiveRecord({ timeout: 3 }).catch(() => {});
+    const controller = new AbortController();
+    const given = consumer.receiveRecord({ signal: controller.signal }).catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    first!.acknowledge();
+    controller.abort();
+    const waiting = consumer.receiveRecord(CEILING);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    second!.release();
+    assertEquals((await waiting)?.sequence, 2);
+    await given;
   }));
 
 /** Takes records and says which, at a random pace; some it gives back first. */

@@ -79,13 +79,17 @@ export class PipeReader extends BaseReceiver<Bytes> {
    * Reads bytes as they are, without regard to messages; `null` is the end.
    *
    * Do not mix it with `receive` unless the sender does so at the same places.
+   *
+   * @throws {IpcError} with code `EBUSY` if `select` or `merge` has looked at a message that nobody has received.
    */
   async read(into: Uint8Array, options?: WaitOptions): Promise<number | null> {
+    this.checkNoneKept();
     return await this.receiveWith(() => this.#source.takeBytes(into), options) ?? null;
   }
 
   /** {@linkcode PipeReader.read}, blocking this thread. */
   readSync(into: Uint8Array, options?: SyncOptions): number | null {
+    this.checkNoneKept();
     return this.receiveSyncWith(() => this.#source.takeBytes(into), options) ?? null;
   }
 }

@@ -17,6 +17,7 @@ import {
   lines,
   MessageTooLongError,
   raw,
+  select,
   TimeoutError,
   TruncatedError,
 } from "@ipc/core";
@@ -320,6 +321,55 @@ Deno.test("too many bytes that nobody awaits are refused", async () => {
   pipe.writer.close();
   const reasons = (await settled).map((result) => result.status === "rejected" ? result.reason : undefined);
   assert(reasons.some((reason) => reason instanceof ClosedError));
+});
+
+Deno.test("pumpBytes() twice into one output that is full: both go on when there is room", async () => {
+  using first = createPipe();
+  using second = createPipe();
+  using output = createPipe();
+  const pumps = [first, second].map(({ reader }) => pumpBytes(reader, output.writer));
+  const sending = Promise.all([first, second].map(async ({ writer }) => {
+    for (let count = 0; count < 40; count++) await writer.send(new Uint8Array(8000));
+    await writer.end();
+  }));
+  // Until the output is full, and both wait for it.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const room = new Uint8Array(65_536);
+  let total = 0;
+  while (total < 2 * 40 * 8004) total += (await output.reader.read(room, { timeout: 20_000 }))!;
+  await sending;
+  assertEquals(await Promise.all(pumps), [40 * 8004, 40 * 8004]);
+});
+
+Deno.test("pumpBytes() ends when an end is closed, and who gets the number next waits undisturbed", async () => {
+  using output = createPipe();
+  const input = createPipe();
+  const { fd } = input.reader;
+  const pumping = assertRejects(() => pumpBytes(input.reader, output.writer), ClosedError);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  input.reader.close();
+  await pumping;
+  using next = createPipe();
+  assertEquals(next.reader.fd, fd);
+  const waiting = next.reader.receive();
+  await next.writer.send(bytes("x"));
+  assertEquals(textOf(await waiting), "x");
+  input.writer.close();
+});
+
+Deno.test("bytes are not read past a message that select has looked at", async () => {
+  using one = createPipe();
+  using other = createPipe();
+  const selected = select({ one: one.reader, other: other.reader });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  one.writer.trySend(bytes("a"));
+  other.writer.trySend(bytes("b"));
+  const { from } = await selected;
+  const [loser, winner] = from === "one" ? [other, one] : [one, other];
+  const rest = [loser.reader.read(new Uint8Array(10)), pumpBytes(loser.reader, winner.writer)];
+  for (const each of rest) await assertRejects(() => each, IpcError, "looked at");
+  assertThrows(() => loser.reader.readSync(new Uint8Array(10)), IpcError, "looked at");
+  assertEquals(textOf(await loser.reader.receive()), from === "one" ? "b" : "a");
 });
 
 Deno.test("pumpBytes() moves bytes within the kernel, what was read ahead first", async () => {

@@ -96,8 +96,8 @@ export function checkMessage(message: Uint8Array, longest: number): void {
 /** Lets an error say how far a send had come, where it can take it. */
 export function annotate<E>(error: E, outgoing: Outgoing | undefined, partial: boolean): E {
   if (typeof error !== "object" || error === null || !Object.isExtensible(error)) return error;
-  const told = error as { partial?: boolean; sent?: number };
-  if (partial) told.partial = true;
-  if (outgoing?.batch !== undefined) told.sent = outgoing.sent;
+  // It may be anybody's: of what it does not take there is nothing to be said.
+  if (partial) Reflect.set(error, "partial", true);
+  if (outgoing?.batch !== undefined) Reflect.set(error, "sent", outgoing.sent);
   return error;
 }

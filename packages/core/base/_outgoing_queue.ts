@@ -7,6 +7,8 @@ import type { Sink } from "./mechanism.ts";
 
 /** Queued bytes that are worth a system call of their own, even before the turn is over. */
 const FLUSH_BYTES = 64 * 1024;
+/** Milliseconds after which a batch lets the event loop go on, though there is room. */
+const LONGEST_TURN = 10;
 /** How many messages are offered to the mechanism at once. */
 const MOST_AT_ONCE = 1024;
 
@@ -22,10 +24,16 @@ export class OutgoingQueue {
   #offering = false;
   /** Whether the message that the sink has begun is the first in line; otherwise its caller has gone. */
   #headBegun = false;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(sink: Sink, maxBytes: number) {
     this.#sink = sink;
     this.#maxBytes = maxBytes;
+  }
+
+  /** Why the rest of a message was lost whose caller had gone. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
   }
 
   get empty(): boolean {
@@ -61,15 +69,22 @@ export class OutgoingQueue {
     this.#newBytes += outgoing.message.byteLength;
   }
 
+  /** Whether a batch is being drawn from, or a message offered: who calls us then is the iterator of that batch. */
+  get offering(): boolean {
+    return this.#offering;
+  }
+
   /** Gives the mechanism what it takes; true when nothing is left to send. */
   offer(): boolean {
     // The iterator of a batch may call us while we draw from it.
     if (this.#offering) return false;
     this.#offering = true;
     this.#newBytes = 0;
-    const done = this.#offerAll();
-    this.#offering = false;
-    return done;
+    try {
+      return this.#offerAll();
+    } finally {
+      this.#offering = false;
+    }
   }
 
   /**
@@ -100,15 +115,19 @@ export class OutgoingQueue {
   }
 
   #offerAll(): boolean {
+    const turnEnds = performance.now() + LONGEST_TURN;
     while (true) {
       if (this.#sink.begun && !this.#finish()) return false;
       const head = this.#line[0];
       if (head === undefined) return true;
+      // Where there is always room a batch without end would let nothing else happen.
+      if (head.batch !== undefined && performance.now() > turnEnds) return false;
       try {
         if (head.batch !== undefined ? this.#offerBatch(head, head.batch) : this.#offerSingle(head)) continue;
         this.#headBegun = this.#sink.begun;
         return false;
       } catch (error) {
+        if (this.#line[0] !== head) continue;
         this.#remove(0);
         head.reject(annotate(error, head, false));
       }
@@ -122,7 +141,10 @@ export class OutgoingQueue {
       if (!this.#sink.finish()) return false;
     } catch (error) {
       this.#headBegun = false;
-      if (head === undefined) return true;
+      if (head === undefined) {
+        this.#failure ??= { error };
+        return true;
+      }
       this.#remove(0);
       head.reject(annotate(error, head, true));
       return true;
@@ -154,13 +176,15 @@ export class OutgoingQueue {
 
   /** Offers what is drawn of a batch, or draws; true when there may be more to do at once. */
   #offerBatch(head: Outgoing, batch: Batch): boolean {
-    if (
-      batch.next === batch.drawn.length &&
-      !batch.draw(MOST_AT_ONCE, FLUSH_BYTES, this.#sink.maxMessageSize)
-    ) {
-      this.#remove(0);
-      this.#complete(head);
-      return true;
+    if (batch.next === batch.drawn.length) {
+      const more = batch.draw(MOST_AT_ONCE, FLUSH_BYTES, this.#sink.maxMessageSize);
+      // Its iterator may have given the batch up, or closed this end.
+      if (this.#line[0] !== head) return true;
+      if (!more) {
+        this.#remove(0);
+        this.#complete(head);
+        return true;
+      }
     }
     const { drawn, next } = batch;
     if (this.#sink.putMany !== undefined) {

@@ -238,6 +238,14 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
     return this.#kept;
   }
 
+  /** Throws where a message was taken to learn that there is one: its bytes are not to be had as they came. */
+  protected checkNoneKept(): void {
+    if (this.#kept === undefined) return;
+    throw new IpcError("Cannot read bytes: a message that was looked at is to be received first", {
+      code: "EBUSY",
+    });
+  }
+
   /** Takes what `take` finds, without waiting. */
   protected tryReceiveWith<T>(take: () => T | undefined): T | undefined {
     this.#checkFree();
@@ -266,7 +274,10 @@ export class BaseReceiver<In = Bytes> implements SyncReceiver<In> {
 
   #takeMany(max: number | undefined): In[] | undefined {
     this.#throwKept();
-    if (this.#kept === undefined && this.#source.takeMany !== undefined) return this.#source.takeMany(max);
+    if (this.#source.takeMany !== undefined) {
+      // What is taken behind another may say of that one that it is done with.
+      return this.#kept === undefined ? this.#source.takeMany(max) : [this.#take()!];
+    }
     const batch: In[] = [];
     try {
       for (let left = max ?? MOST_IN_BATCH; left > 0; left--) {

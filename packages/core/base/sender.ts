@@ -5,7 +5,7 @@
  */
 
 import type { SyncOptions, SyncSender, WaitOptions } from "../channel.ts";
-import { ClosedError } from "../errors.ts";
+import { ClosedError, IpcError } from "../errors.ts";
 import { Ladder } from "./_ladder.ts";
 import { annotate, Batch, checkMessage, Outgoing } from "./_outgoing.ts";
 import { OutgoingQueue } from "./_outgoing_queue.ts";
@@ -165,7 +165,7 @@ export class BaseSender implements SyncSender {
   /** This end as a stream: a write resolves once the mechanism has it; closing it ends this direction. */
   get writable(): WritableStream<Uint8Array> {
     return this.#writable ??= new WritableStream<Uint8Array>({
-      write: (message) => this.send(message),
+      write: (message, { signal }) => this.send(message, { signal }),
       close: () => this.end(),
       abort: () => this.close(),
     });
@@ -178,6 +178,8 @@ export class BaseSender implements SyncSender {
   close(): void {
     if (this.#closed) return;
     this.#flush();
+    // By the iterator of a batch.
+    if (this.#closed) return;
     this.#closed = true;
     this.#ladder.stop();
     const error = () => new ClosedError("Cannot send: the channel was closed before there was room");
@@ -209,6 +211,11 @@ export class BaseSender implements SyncSender {
       return sink.putSync(message, meta);
     }
     checkTimeout(timeout);
+    if (this.#queue.offering) {
+      throw new IpcError("Cannot send: the batch that is being sent is drawn from at this moment", {
+        code: "EBUSY",
+      });
+    }
     const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
     let mine = false;
     while (true) {
@@ -276,7 +283,8 @@ export class BaseSender implements SyncSender {
   }
 
   #flushOrWait(): void {
-    if (!this.#flush()) this.#ladder.climb();
+    // At least a turn, for a batch may have let others go on.
+    if (!this.#flush()) this.#ladder.climb(true);
   }
 
   /** Tells the first in the queue that it cannot be waited for; the others try for themselves. */
@@ -291,7 +299,10 @@ export class BaseSender implements SyncSender {
   #flush(): boolean {
     if (this.#closed) return true;
     const done = this.#queue.offer();
-    if (done) this.#settleEnd(undefined);
+    if (done) {
+      this.#ladder.stop();
+      this.#settleEnd(undefined);
+    }
     return done;
   }
 
@@ -313,8 +324,11 @@ export class BaseSender implements SyncSender {
       ending.promise.catch(() => {});
       return ending.reject(error);
     }
+    // The rest of a message whose caller had gone: nobody else is left to be told.
+    const { failure: lost } = this.#queue;
+    const settle = lost === undefined ? ending.resolve : () => ending.reject(lost.error);
     try {
-      Promise.resolve(this.#sink.end()).then(ending.resolve, ending.reject);
+      Promise.resolve(this.#sink.end()).then(settle, ending.reject);
     } catch (failure) {
       ending.reject(failure);
     }

@@ -196,8 +196,12 @@ export class Waits {
 
   /** Takes a pending call out of the line; false: it has its answer already. */
   #withdraw<T>(waiter: Pending<T>): boolean {
+    const index = (this.#pending as unknown[]).indexOf(waiter);
     if (!this.#remove(waiter)) return false;
-    if (this.#pending.length === 0) this.#ladder.stop();
+    if (index === this.#pending.length && index > 0) return true;
+    this.#ladder.stop();
+    // What one could not have, or has taken more of than it wanted, those behind it may find.
+    if (this.#pending.length > 0) this.#ladder.climb(true);
     return true;
   }
 

@@ -67,3 +67,36 @@ Deno.test("Waits: a call for which there is something gets it, also where one be
   wake();
   assertEquals(await other, true);
 });
+
+Deno.test("Waits: those behind one that gives up are looked at, whatever it waited for", async () => {
+  for (const how of ["abort", "timeout", "give up"]) {
+    const { line } = parked();
+    let permits = 2;
+    const take = (count: number) => () => permits >= count ? (permits -= count, count) : undefined;
+    const controller = new AbortController();
+    const options = how === "abort"
+      ? { signal: controller.signal }
+      : how === "timeout"
+      ? { timeout: 20 }
+      : {};
+    const much = line.wait(take(5), options);
+    const little = line.take(take(1));
+    const outcome = much.promise.then(() => "given up", (error) => error.name);
+    for (let round = 0; round < 100; round++) await turn();
+    controller.abort();
+    if (how === "give up") much.giveUp();
+    assertEquals(await little, 1, how);
+    assertEquals(await outcome, { abort: "AbortError", timeout: "TimeoutError" }[how] ?? "given up");
+  }
+});
+
+Deno.test("Waits: what the last look of one brings besides, those behind it get", async () => {
+  const { line } = parked();
+  const come: number[] = [];
+  const take = () => come.shift();
+  // Nobody wakes the line: only the last look of the first, whose time is over right after that, finds them.
+  setTimeout(() => come.push(1, 2), 20);
+  const first = line.take(take, { timeout: 20 });
+  const second = line.take(take);
+  assertEquals([await first, await second], [1, 2]);
+});

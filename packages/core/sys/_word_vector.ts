@@ -103,7 +103,11 @@ export class WordVector {
   /** Whether the kernel would wait for these words: asked on this thread, where errno can be read. */
   accepted(): boolean {
     const count = this.#fill();
-    if (futexes.futex_waitv(SYS_FUTEX_WAITV, this.#vector, count, 0, past, abi.CLOCK_MONOTONIC) !== -1) {
+    const [vector, clock] = [this.#vector, abi.CLOCK_MONOTONIC];
+    const index = futexes.futex_waitv(SYS_FUTEX_WAITV, vector, count, 0, past, clock);
+    if (index !== -1) {
+      // Asking took a wake-up, which is for whoever waits for that word.
+      this.#tell(index);
       return true;
     }
     const code = errno();

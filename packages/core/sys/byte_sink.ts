@@ -156,7 +156,7 @@ export class ByteSink implements Sink {
         begun = true;
       }
     } catch (error) {
-      if (begun || (error instanceof IpcError && error.partial)) this.#torn = { error };
+      if (begun || (error instanceof IpcError && error.partial)) this.#tear(error);
       throw error;
     }
   }
@@ -179,6 +179,12 @@ export class ByteSink implements Sink {
   /** Closes the descriptor. */
   close(): void {
     this.#descriptor.close();
+  }
+
+  /** Bytes of a message are gone, and the others never will be. */
+  #tear(error: unknown): void {
+    this.#torn = { error };
+    if (error instanceof IpcError) error.partial = true;
   }
 
   #checkWhole(): void {
@@ -229,7 +235,7 @@ export class ByteSink implements Sink {
       try {
         count = this.#descriptor.write(new Memory(pieces[0]!));
       } catch (error) {
-        if (total > 0) this.#torn = { error };
+        if (total > 0) this.#tear(error);
         throw error;
       }
       if (count < 0) break;

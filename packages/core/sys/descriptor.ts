@@ -10,6 +10,7 @@ import { abi } from "./abi.ts";
 import { check, errno, failure } from "./errno.ts";
 import { libc, onAddress, onView } from "./_libc.ts";
 import { Memory } from "./memory.ts";
+import { dropWaits } from "./poller.ts";
 
 /** How a descriptor is taken over. */
 export interface DescriptorOptions {
@@ -156,6 +157,7 @@ export class Descriptor {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    dropWaits(this.#fd);
     libc.close(this.#fd);
   }
 

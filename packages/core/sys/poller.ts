@@ -6,6 +6,7 @@
 
 import { pendingWaits } from "../base/_ladder.ts";
 import { ERRNO } from "../errno.ts";
+import { IpcError } from "../errors.ts";
 import { abi } from "./abi.ts";
 import { check, errno, failure } from "./errno.ts";
 import { libc } from "./_libc.ts";
@@ -25,8 +26,8 @@ export interface Diagnostics {
 
 interface Registration {
   generation: number;
-  readable?: () => void;
-  writable?: () => void;
+  readonly readable: Set<() => void>;
+  readonly writable: Set<() => void>;
 }
 
 /** Events fetched by one call. */
@@ -48,8 +49,7 @@ let woken = false;
 /**
  * Waits until a descriptor is ready and calls `wake` once; returns what gives the wait up.
  *
- * Give it up before closing the descriptor. One wait for each interest in a descriptor. System calls:
- * `epoll_ctl`, and one `epoll_wait` on a thread of the pool for all waits together.
+ * Give it up before closing the descriptor. System calls: `epoll_ctl`, and one `epoll_wait` on a thread of the pool for all waits together.
  *
  * @throws {LimitError} if the kernel has no room for one more.
  */
@@ -57,14 +57,23 @@ export function waitFor(fd: number, interest: Interest, wake: () => void): () =>
   if (epoll < 0) create();
   let registration = registrations.get(fd);
   const known = registration !== undefined;
-  registration ??= { generation: generations = (generations + 1) >>> 0 };
-  registration[interest] = wake;
+  registration ??= {
+    generation: generations = (generations + 1) >>> 0,
+    readable: new Set(),
+    writable: new Set(),
+  };
+  // The same function may wait twice.
+  const waiter = () => wake();
+  registration[interest].add(waiter);
   let armed: boolean;
   try {
     armed = arm(fd, registration, known ? abi.EPOLL_CTL_MOD : abi.EPOLL_CTL_ADD);
   } catch (error) {
-    delete registration[interest];
-    throw error;
+    registration[interest].delete(waiter);
+    if (!(known && error instanceof IpcError && error.errno === ERRNO.ENOENT)) throw error;
+    // The number is another file's by now: who waited for the one before learns so by trying.
+    dropWaits(fd);
+    return waitFor(fd, interest, wake);
   }
   if (!armed) {
     // A regular file cannot be watched: it is always ready.
@@ -74,18 +83,34 @@ export function waitFor(fd: number, interest: Interest, wake: () => void): () =>
   registrations.set(fd, registration);
   if (!parked) park();
   return () => {
-    if (registrations.get(fd) !== registration || registration[interest] !== wake) return;
-    delete registration[interest];
-    if (registration.readable || registration.writable) {
+    if (registrations.get(fd) !== registration || !registration[interest].delete(waiter)) return;
+    if (isWanted(registration)) {
       for (const other of rearm(fd, registration)) {
         other();
       }
     } else forget(fd);
-    if (registrations.size === 0 && parked && !woken) {
-      // Unwoken, the parked call would keep the process alive.
-      for (let tries = 0; !woken && tries < 3; tries++) woken = libc.write(wakeup, counter, 8n) === 8;
-    }
+    wakeIfIdle();
   };
+}
+
+/** Unwoken, the parked call would keep the process alive. */
+function wakeIfIdle(): void {
+  if (registrations.size > 0 || !parked || woken) return;
+  for (let tries = 0; !woken && tries < 3; tries++) woken = libc.write(wakeup, counter, 8n) === 8;
+}
+
+function isWanted({ readable, writable }: Registration): boolean {
+  return readable.size > 0 || writable.size > 0;
+}
+
+/** Ends all waits for a descriptor that is about to be closed; they are told, as if it were ready. */
+export function dropWaits(fd: number): void {
+  const registration = registrations.get(fd);
+  if (registration === undefined) return;
+  forget(fd);
+  const waiters = [...registration.readable, ...registration.writable];
+  queueMicrotask(() => wakeAll(waiters));
+  wakeIfIdle();
 }
 
 /** What the waiting of this isolate takes at this moment: threads of the pool, waits, watched descriptors. */
@@ -113,8 +138,9 @@ function create(): void {
 
 /** Tells the kernel what to report next, once; false: this kind of file is always ready. */
 function arm(fd: number, registration: Registration, operation: number): boolean {
-  const interests = abi.EPOLLONESHOT | (registration.readable ? abi.EPOLLIN | abi.EPOLLRDHUP : 0) |
-    (registration.writable ? abi.EPOLLOUT : 0);
+  const interests = abi.EPOLLONESHOT |
+    (registration.readable.size > 0 ? abi.EPOLLIN | abi.EPOLLRDHUP : 0) |
+    (registration.writable.size > 0 ? abi.EPOLLOUT : 0);
   setEvent(control, 0, interests, fd, registration.generation);
   if (libc.epoll_ctl(epoll, operation, fd, control) === 0) return true;
   const code = errno();
@@ -131,7 +157,7 @@ function rearm(fd: number, registration: Registration): (() => void)[] {
     return [];
   } catch {
     forget(fd);
-    return [registration.readable, registration.writable].filter((wake) => wake !== undefined);
+    return [...registration.readable, ...registration.writable];
   }
 }
 
@@ -171,17 +197,29 @@ function dispatch(count: number): void {
     const registration = registrations.get(fd);
     if (registration?.generation !== events.getUint32(at + EVENT_DATA + 4, true)) continue;
     const gone = (mask & (abi.EPOLLERR | abi.EPOLLHUP)) !== 0;
-    if (registration.readable && (gone || mask & (abi.EPOLLIN | abi.EPOLLRDHUP))) {
-      ready.push(registration.readable);
-      delete registration.readable;
+    const { readable, writable } = registration;
+    if (gone || mask & (abi.EPOLLIN | abi.EPOLLRDHUP)) {
+      ready.push(...readable);
+      readable.clear();
     }
-    if (registration.writable && (gone || mask & abi.EPOLLOUT)) {
-      ready.push(registration.writable);
-      delete registration.writable;
+    if (gone || mask & abi.EPOLLOUT) {
+      ready.push(...writable);
+      writable.clear();
     }
-    if (registration.readable || registration.writable) ready.push(...rearm(fd, registration));
+    if (isWanted(registration)) ready.push(...rearm(fd, registration));
     else forget(fd);
   }
   // Woken only now: a wake-up may begin and end waits of its own.
-  for (const wake of ready) wake();
+  wakeAll(ready);
+}
+
+/** One that throws keeps nobody else from being woken. */
+function wakeAll(waiters: readonly (() => void)[]): void {
+  for (const wake of waiters) {
+    try {
+      wake();
+    } catch (error) {
+      reportError(error);
+    }
+  }
 }

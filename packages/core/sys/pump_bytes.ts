@@ -7,6 +7,7 @@
 import type { WaitOptions } from "../channel.ts";
 import { nextTurn } from "../base/_ladder.ts";
 import { ERRNO } from "../errno.ts";
+import { ClosedError } from "../errors.ts";
 import { abi } from "./abi.ts";
 import { errno, failure } from "./errno.ts";
 import { libc } from "./_libc.ts";
@@ -16,6 +17,8 @@ import { waitFor } from "./poller.ts";
 export interface ByteInput {
   /** Its descriptor. */
   readonly fd: number;
+  /** Whether it was closed. */
+  readonly closed: boolean;
   /** Bytes that were read ahead and belong to no message yet. */
   readonly buffered: number;
   /** Reads bytes as they are; `null` is the end. */
@@ -26,6 +29,8 @@ export interface ByteInput {
 export interface ByteOutput {
   /** Its descriptor. */
   readonly fd: number;
+  /** Whether it was closed. */
+  readonly closed: boolean;
   /** Writes all the bytes as they are. */
   write(bytes: Uint8Array, options?: WaitOptions): Promise<number>;
 }
@@ -40,6 +45,8 @@ const MOST = 1024 * 1024;
  * cannot splice the two.
  *
  * @throws {BrokenPipeError} if nobody reads from `to`.
+ * @throws {ClosedError} if one of the two is closed, also meanwhile.
+ * @throws {IpcError} with code `EBUSY` if `select` has looked at a message of `from` that nobody has received.
  *
  * @example
  * ```ts
@@ -60,6 +67,7 @@ export async function pumpBytes(from: ByteInput, to: ByteOutput, options: WaitOp
   let total = 0;
   // What was read ahead comes first, and what was sent before and still waits.
   const buffer = new Uint8Array(64 * 1024);
+  await from.read(buffer.subarray(0, 0), options);
   while (from.buffered > 0) {
     const count = await from.read(buffer.subarray(0, Math.min(from.buffered, buffer.byteLength)), options);
     total += await to.write(buffer.subarray(0, count ?? 0), options);
@@ -67,6 +75,7 @@ export async function pumpBytes(from: ByteInput, to: ByteOutput, options: WaitOp
   await to.write(new Uint8Array(0), options);
   while (true) {
     signal?.throwIfAborted();
+    if (from.closed || to.closed) throw new ClosedError("Cannot move bytes: an end was closed");
     const count = libc.splice(
       from.fd,
       null,
