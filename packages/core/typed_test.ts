@@ -15,6 +15,7 @@ import {
   duplex,
   json,
   type Receiver,
+  select,
   type Sender,
   type SyncChannel,
   type SyncReceiver,
@@ -180,6 +181,19 @@ Deno.test("typed: a batch delivers what is before the error first, and loses not
   assertEquals(await channel.receiveBatch(), []);
   assertEquals(channel.ended, true);
   channel.close();
+});
+
+Deno.test("typed: select hears of what a batch has left behind", async () => {
+  const { sender, receiver } = memoryChannel({ capacity: 1 << 16 });
+  const work = typed(receiver, json<number>());
+  const batch = work.receiveBatch();
+  const selected = select({ work });
+  await sender.sendBatch(["1", "{", "3"].map(utf8));
+  assertEquals(await batch, [1]);
+  await assertRejects(() => selected, DecodeError);
+  assertEquals(await work.receive(), 3);
+  work.close();
+  sender.close();
 });
 
 Deno.test("typed: an iteration that was ended by an error goes on in the next one", async () => {
