@@ -115,7 +115,11 @@ export class Answers {
 
   /** The caller is gone: what runs is told, what waits does not begin. */
   abort(reason: unknown): void {
-    for (const request of this.#waiting.clear()) this.#letGo(request);
+    for (const request of this.#waiting.clear()) {
+      request.answered = true;
+      request.release();
+      this.#letGo(request);
+    }
     this.#open.clear();
     for (const request of [...this.#running]) {
       request.answered = true;

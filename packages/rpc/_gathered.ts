@@ -3,12 +3,19 @@ export interface Gathered {
   /** Undefined: nothing is answered to it. */
   readonly id: number | undefined;
   readonly text: string;
+  /** Takes back its functions and streams, which it does not leave behind where it cannot leave. */
+  readonly undo: readonly (() => void)[] | undefined;
+  /** Where nothing is answered: hears up to where it is in what was ever sent, or why it could not be sent. */
+  readonly left: PromiseWithResolvers<number> | undefined;
 }
 
 /** How they leave. */
 export interface GatheredPort {
-  /** Sends a text, in which one that nothing is answered to may be; throws where it is too long. */
-  send(text: string, notifies: boolean): void;
+  /**
+   * Sends a text, in which one that nothing is answered to may be; throws where it is too long, and gives up to where
+   * it is in what was ever sent.
+   */
+  send(text: string, notifies: boolean): number;
   /** A call could not be sent. */
   refuse(id: number, error: unknown): void;
 }
@@ -21,14 +28,19 @@ export function sendGathered(gathered: readonly Gathered[], max: number, port: G
 function sendTogether(gathered: readonly Gathered[], port: GatheredPort): void {
   try {
     const notifies = gathered.some(({ id }) => id === undefined);
-    return port.send(`[${gathered.map(({ text }) => text).join()}]`, notifies);
+    const end = port.send(`[${gathered.map(({ text }) => text).join()}]`, notifies);
+    for (const { left } of gathered) left?.resolve(end);
+    return;
   } catch {
     // Together they are too long.
   }
-  for (const { id, text } of gathered) {
+  for (const { id, text, undo, left } of gathered) {
     try {
-      port.send(text, id === undefined);
+      const end = port.send(text, id === undefined);
+      left?.resolve(end);
     } catch (error) {
+      if (undo !== undefined) { for (const take of undo) take(); }
+      left?.reject(error);
       if (id !== undefined) port.refuse(id, error);
     }
   }

@@ -12,8 +12,8 @@ export interface Target {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
 }
 
-/** How a notification begins, as a peer writes it. */
-const NOTIFICATION = '{"jsonrpc":"2.0","method":';
+/** How a notification begins that a call was given up, as a peer writes it. */
+const CANCEL = '{"jsonrpc":"2.0","method":"$/cancelRequest"';
 
 /**
  * The channel of the calls that are made at once: what is sent is the body of a POST, and what is received its
@@ -29,10 +29,14 @@ export class HttpExchange implements RpcChannel {
   #wake: (() => void) | undefined;
   /** Milliseconds that the server is told of. */
   timeout: number | undefined;
-  /** Whether it is a notification, which any response will do for that does not refuse it. */
+  /** Whether there are notifications alone, which any response will do for that does not refuse it. */
   notifies = false;
-  /** Why there is no answer. */
-  failure: unknown;
+  /** Why there is no answer, where the server does not say to what. */
+  unread: unknown;
+  /** Why the first post failed that did. */
+  #failure: unknown;
+  /** Why there is no answer, by the ids of the calls: what befell one post is no word of the others. */
+  readonly #failures = new Map<unknown, unknown>();
 
   constructor(target: Target) {
     this.#target = target;
@@ -49,12 +53,21 @@ export class HttpExchange implements RpcChannel {
     return this.#settled.promise;
   }
 
+  /** Why there is no answer to a call; undefined: nobody knows. */
+  failureOf(id: number): unknown {
+    return this.#failures.get(id) ?? this.unread;
+  }
+
   async receive(): Promise<Uint8Array | undefined> {
     for (;;) {
       const answer = this.#answers.shift();
       if (answer !== undefined) return answer;
-      if (this.failure !== undefined) throw this.failure;
-      if (this.#abort.signal.aborted || (this.#sent > 0 && this.#open === 0)) return undefined;
+      if (this.#abort.signal.aborted) return undefined;
+      if (this.#sent > 0 && this.#open === 0) {
+        const failure = this.#failure ?? this.unread;
+        if (failure !== undefined) throw failure;
+        return undefined;
+      }
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }
@@ -62,8 +75,8 @@ export class HttpExchange implements RpcChannel {
   sendText(message: string): Promise<void> {
     // A server that does not answer is not answered either.
     if (!isRequest(message)) return Promise.resolve();
-    // What is told later is that calls were given up: the server sees that by the end of the connection.
-    if (this.#sent > 0 && message.startsWith(NOTIFICATION)) return Promise.resolve();
+    // That calls were given up the server sees by the end of the connection.
+    if (this.#sent > 0 && message.startsWith(CANCEL)) return Promise.resolve();
     this.#sent++;
     this.#open++;
     const text = this.timeout === undefined
@@ -74,7 +87,8 @@ export class HttpExchange implements RpcChannel {
         if (answer !== undefined) this.#answers.push(answer);
       },
       (error) => {
-        this.failure ??= error;
+        this.#failure ??= error;
+        for (const id of idsOf(message)) this.#failures.set(id, error);
       },
     ).then(() => this.#closed());
     return Promise.resolve();
@@ -93,8 +107,9 @@ export class HttpExchange implements RpcChannel {
     this.#open--;
     this.#wake?.();
     if (this.#open > 0) return;
-    if (this.failure === undefined) this.#settled.resolve();
-    else this.#settled.reject(this.failure);
+    const failure = this.#failure ?? this.unread;
+    if (failure === undefined) this.#settled.resolve();
+    else this.#settled.reject(failure);
   }
 
   async #post(text: string): Promise<Uint8Array | undefined> {
@@ -130,6 +145,12 @@ export class HttpExchange implements RpcChannel {
     if (response.ok && this.notifies) return undefined;
     throw failureOf(response, url);
   }
+}
+
+/** The ids of what is asked in a message of this side. */
+function idsOf(message: string): unknown[] {
+  const asked: { readonly id?: unknown }[] = [JSON.parse(message)].flat();
+  return asked.map(({ id }) => id);
 }
 
 function failureOf({ status, statusText }: Response, url: string): IpcError {

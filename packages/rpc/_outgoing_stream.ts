@@ -128,8 +128,9 @@ export class OutgoingStream {
     if (ArrayBuffer.isView(value)) this.#flush();
     const text = this.#session.encodeResult(value, LEVELS);
     const { hasParts } = this.#session.writer;
-    if (!hasParts && this.#length + text.length > this.#enough) this.#flush();
+    // What is sent meanwhile would forget it.
     const undo = this.#session.writer.claim();
+    if (!hasParts && this.#length + text.length > this.#enough) this.#flush();
     if (undo !== undefined) this.#undo.push(...undo);
     this.#values.push(text);
     this.#length += text.length + 1;

@@ -81,8 +81,16 @@ export class Session {
     return this.#extensions && this.theirs !== undefined;
   }
 
-  /** Sends a request, or gathers it into a batch. */
-  request(id: number | undefined, method: string, params: unknown, timeout: number | undefined): void {
+  /**
+   * Sends a request, or gathers it into a batch. Gives up to where it is in what the outbox was ever given; of a
+   * notification in a batch once that leaves, or why it cannot.
+   */
+  request(
+    id: number | undefined,
+    method: string,
+    params: unknown,
+    timeout: number | undefined,
+  ): number | Promise<number> | undefined {
     this.#greet();
     let text = id === undefined ? `{"jsonrpc":"2.0"` : `{"jsonrpc":"2.0","id":${id}`;
     text += this.#head(method);
@@ -95,13 +103,16 @@ export class Session {
     if (timeout !== undefined && this.#extensions) text += `,"$/timeout":${timeout}`;
     text += "}";
     if (this.#gathered === undefined) return this.#ask(text, id === undefined);
-    this.#gathered.push({ id, text });
-    this.writer.keep();
+    const left = id === undefined ? Promise.withResolvers<number>() : undefined;
+    this.#gathered.push({ id, text, undo: this.writer.claim(), left });
+    return left?.promise;
   }
 
-  #ask(text: string, notifies: boolean): void {
+  #ask(text: string, notifies: boolean): number {
     this.writer.ask(text);
-    if (notifies) this.#told = this.outbox.added;
+    const { added } = this.outbox;
+    if (notifies) this.#told = added;
+    return added;
   }
 
   /** Sends a notification because of what came. A channel that does not even carry that is of no use. */
@@ -222,10 +233,14 @@ export class Session {
   /** Ends after what runs here is answered and sent. */
   async finish(): Promise<void> {
     this.ending = true;
-    // What runs on although nobody can be answered any more is not waited for.
-    await Promise.race([this.answers.idle().then(() => this.#leave()), this.closed]);
-    const lost = !this.#closedHere && this.#told > this.outbox.taken;
-    this.close();
+    let lost: boolean;
+    try {
+      // What runs on although nobody can be answered any more is not waited for.
+      await Promise.race([this.answers.idle().then(() => this.#leave()), this.closed]);
+    } finally {
+      lost = !this.#closedHere && this.#told > this.outbox.taken;
+      this.close();
+    }
     if (lost) throw this.gone("send what was notified");
   }
 
@@ -292,7 +307,10 @@ export class Session {
   async #ended(): Promise<void> {
     if (this.over) return;
     this.deaf = true;
-    this.calls.fail((action) => this.gone(action));
+    const gone = (action: string) => this.gone(action);
+    this.calls.fail(gone);
+    // A method that reads one would never end.
+    this.streams.failIncoming(gone);
     try {
       if (this.options.halfOpen === true) await this.answers.idle();
       else this.answers.abort(this.gone("answer"));

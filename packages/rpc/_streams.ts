@@ -114,10 +114,16 @@ export class Streams {
     }
   }
 
+  /** The other side sends nothing more: those that are received fail. */
+  failIncoming(errorFor: (action: string) => unknown): void {
+    const incoming = [...this.#incoming.values()];
+    this.#incoming.clear();
+    for (const stream of incoming) stream.fail(errorFor("receive the stream"));
+  }
+
   /** The peer is gone: those that are received fail, those that are sent stop. */
   fail(errorFor: (action: string) => unknown): void {
-    for (const stream of this.#incoming.values()) stream.fail(errorFor("receive the stream"));
-    this.#incoming.clear();
+    this.failIncoming(errorFor);
     for (const stream of [...this.#outgoing.values()]) stream.stop();
   }
 

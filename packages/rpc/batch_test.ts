@@ -1,6 +1,7 @@
 /** Batches of calls between two peers of this package: streams in them, and many at once. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
+import { MessageTooLongError } from "@ipc/core";
 import { client, RpcPeer, serve } from "./mod.ts";
 import { link, Raw } from "./testdata/link.ts";
 import { until } from "./testdata/waiting.ts";
@@ -81,4 +82,33 @@ Deno.test("as many calls as in several batches leave as several", async () => {
   const raw = new Raw(there);
   const word = { jsonrpc: "2.0", method: "word" };
   assertEquals([await raw.next(), await raw.next()], [[word, word], [word]]);
+});
+
+Deno.test("a notification of a batch that is too long is refused, and the others leave", async () => {
+  const [here, there] = link();
+  using peer = new RpcPeer(here, { extensions: false, limits: { maxMessageSize: 200 } });
+  const [long, short] = peer.batch(() => [peer.notify("word", ["x".repeat(200)]), peer.notify("word")]);
+  await assertRejects(() => long!, MessageTooLongError);
+  await short;
+  assertEquals(await new Raw(there).next(), { jsonrpc: "2.0", method: "word" });
+});
+
+Deno.test("what is refused of a batch takes its functions and streams back, and no others", async () => {
+  const [here, there] = link();
+  using server = serve<{ take(...values: unknown[]): void }>(there, { take: () => new Promise(() => {}) });
+  using peer = new RpcPeer(here, { limits: { maxMessageSize: 500 } });
+  const things = () => [() => 1, (async function* () {})()];
+  const long = "x".repeat(500);
+  const [call, told, kept] = peer.batch(() =>
+    [
+      peer.call("take", [...things(), long]),
+      peer.notify("take", [...things(), long]),
+      peer.call("take", [() => 2]),
+    ] as const
+  );
+  kept.catch(() => {});
+  await assertRejects(() => call, MessageTooLongError);
+  await assertRejects(() => told, MessageTooLongError);
+  await until(() => server.running === 1);
+  assertEquals([peer.references, server.references], [1, 1]);
 });

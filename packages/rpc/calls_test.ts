@@ -198,6 +198,26 @@ Deno.test("a caller that goes ends the work for it", async () => {
   assert(aborted[0] instanceof IpcError);
 });
 
+Deno.test("nothing that waited for its turn keeps a timer when its caller has gone", async () => {
+  const timers = new Set<number>();
+  let last = 0;
+  const clock = {
+    now: () => 0,
+    setTimeout: () => {
+      timers.add(++last);
+      return last;
+    },
+    clearTimeout: (timer: unknown) => void timers.delete(timer as number),
+  };
+  using both = start({ clock, limits: { maxRunning: 1 } });
+  const calls = [1, 2, 3].map(() => both.api.with({ timeout: 1000 }).wait());
+  await until(() => timers.size === 3);
+  both.peer.close();
+  for (const call of calls) await assertRejects(() => call, ClosedError);
+  await both.server.closed;
+  assertEquals(timers.size, 0);
+});
+
 Deno.test("notifications run and nothing is answered; their errors are heard where they happen", async () => {
   const heard: unknown[] = [];
   using both = start({ onError: (error) => heard.push(error) });

@@ -1,6 +1,6 @@
 /** How connections end: by a failure, by one side, in order. */
 
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
 import { duplex } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { createPipe } from "@ipc/pipe";
@@ -125,4 +125,72 @@ Deno.test("the last answer arrives whole, however long it is and slowly taken", 
     assertEquals(await server.closed, undefined);
     down.reader.close();
   }
+});
+
+Deno.test("halfOpen: a method that reads a stream hears that the one who sends it is gone", async () => {
+  const [here, there] = link();
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  let reads = false;
+  const server = serve<{ total(values: AsyncIterable<number>): number }>(there, {
+    async total(values) {
+      let sum = 0;
+      try {
+        for await (const value of values) {
+          sum += value;
+          reads = true;
+        }
+      } catch (error) {
+        resolve(error);
+        throw error;
+      }
+      return sum;
+    },
+  }, { halfOpen: true });
+  const caller = new RpcPeer(here);
+  const call = caller.call("total", [(async function* () {
+    yield 1;
+    await new Promise(() => {});
+  })()]);
+  await until(() => reads);
+  caller.close();
+  await assertRejects(() => call);
+  assertInstanceOf(await promise, DisconnectedError);
+  await server.closed;
+  await server.end();
+  assertEquals([server.running, server.references, there.closed], [0, 0, true]);
+});
+
+Deno.test("a stream fails when the one who sends it sends nothing more, even while he is still sent to", async () => {
+  const inbox = [
+    { jsonrpc: "2.0", method: "$/hello", params: { credit: 64 } },
+    { jsonrpc: "2.0", id: 1, result: { "$/stream": 1 } },
+    { jsonrpc: "2.0", method: "$/stream/next", params: { id: 1, values: [1, 2] } },
+  ].map((message) => new TextEncoder().encode(JSON.stringify(message)));
+  // He takes nothing, so that this side cannot end its direction.
+  using peer = new RpcPeer({
+    send: () => new Promise(() => {}),
+    receive: () => Promise.resolve(inbox.shift()),
+    close: () => {},
+  });
+  const taken: unknown[] = [];
+  await assertRejects(
+    async () => {
+      for await (const value of peer.call("values")) taken.push(value);
+    },
+    DisconnectedError,
+    "Cannot receive the stream",
+  );
+  assertEquals([taken, peer.references], [[1, 2], 0]);
+});
+
+Deno.test("end() closes a channel whose direction cannot be ended", async () => {
+  let closed = 0;
+  const peer = new RpcPeer({
+    send: () => Promise.resolve(),
+    receive: () => new Promise(() => {}),
+    end: () => Promise.reject(new Error("the socket")),
+    close: () => void closed++,
+  });
+  await assertRejects(() => peer.end(), Error, "the socket");
+  assertEquals([closed, peer.over], [1, true]);
 });

@@ -161,3 +161,19 @@ Deno.test("functions of a stream outlive another answer that cannot be sent", as
     await values.return?.();
   }
 });
+
+Deno.test("a value that is too long takes its functions back, though what came before it leaves first", async () => {
+  const [here, there] = link();
+  using server = serve<{ values(): AsyncIterable<unknown> }>(there, {
+    async *values() {
+      yield "x";
+      yield [() => 1, "y".repeat(3000)];
+    },
+  }, { limits: { maxMessageSize: 2000 } });
+  using peer = new RpcPeer(here);
+  const taken: unknown[] = [];
+  await assertRejects(async () => {
+    for await (const value of peer.call("values")) taken.push(value);
+  }, RpcError);
+  assertEquals([taken, server.references, peer.references], [["x"], 0, 0]);
+});

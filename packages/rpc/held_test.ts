@@ -241,3 +241,28 @@ Deno.test("the end tells of notifications that were not sent", async () => {
   await assertRejects(() => client<Api>(caller).wait(), DisconnectedError);
   await caller.end();
 });
+
+Deno.test("a notification that waits for room hears that it was not sent", async () => {
+  const [here] = link();
+  const sends: PromiseWithResolvers<void>[] = [];
+  const peer = new RpcPeer({
+    send: () => {
+      sends.push(Promise.withResolvers());
+      return sends.at(-1)!.promise;
+    },
+    receive: () => here.receive(),
+    close: () => here.close(),
+  }, { extensions: false, limits: { maxQueuedBytes: 1000 } });
+  const first = peer.notify("note", ["x".repeat(700)]);
+  await until(() => sends.length === 1);
+  const second = peer.notify("note", ["x".repeat(700)]);
+  const refused = assertRejects(() => second, DisconnectedError, "Cannot notify note");
+  sends[0]!.resolve();
+  await until(() => sends.length === 2);
+  const broken = new Error("no");
+  sends[1]!.reject(broken);
+  assertEquals(await peer.closed, broken);
+  await refused;
+  // The channel has taken the other one.
+  await first;
+});

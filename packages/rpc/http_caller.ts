@@ -29,6 +29,8 @@ export interface HttpCallerOptions {
 interface Post {
   readonly exchange: HttpExchange;
   readonly peer: RpcPeer;
+  /** How many calls were made, which is the id of the last one. */
+  made: number;
   /** How many calls are not answered. */
   open: number;
 }
@@ -170,12 +172,13 @@ export class HttpCaller implements Caller {
     if (post !== this.#batch && this.#options.extensions !== false && Number.isFinite(options?.timeout)) {
       exchange.timeout = options?.timeout;
     }
+    const id = ++post.made;
     post.open++;
     try {
       return await peer.call(method, params, options);
     } catch (error) {
       if (!(error instanceof DisconnectedError)) throw error;
-      throw exchange.failure ?? this.#unanswered(method);
+      throw exchange.failureOf(id) ?? this.#unanswered(method);
     } finally {
       this.#settle(post);
     }
@@ -189,10 +192,10 @@ export class HttpCaller implements Caller {
       extensions: false,
       // An answer to no request in particular: the server could not read what was posted.
       onError: (error) => {
-        if (error instanceof RpcError) exchange.failure ??= error;
+        if (error instanceof RpcError) exchange.unread ??= error;
       },
     });
-    const post = { exchange, peer, open: 0 };
+    const post = { exchange, peer, made: 0, open: 0 };
     this.#posts.add(post);
     return post;
   }

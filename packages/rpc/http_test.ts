@@ -1,6 +1,6 @@
 /** JSON-RPC over HTTP: what is answered to whom, and how calls go. */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
   ClosedError,
   IpcError,
@@ -328,6 +328,55 @@ Deno.test("a batch may be empty, fail, or be too long for one message", async ()
   assertEquals(await calls[1], 2);
   const bare = await caller.batch(() => [api.reverse("x".repeat(2000))])[0]!.catch((error) => error);
   assert(bare instanceof MessageTooLongError);
+  await until(() => caller.requests === 0);
+});
+
+Deno.test("a batch that leaves in parts leaves with its notifications", async () => {
+  await using served = listen();
+  using caller = new HttpCaller(served.url, { limits: { maxMessageSize: 400 } });
+  const api = client<Api>(caller);
+  const words = ["b", "c"].map((letter) => letter.repeat(250));
+  const [call, ...told] = caller.batch(() =>
+    [
+      api.reverse("a".repeat(250)),
+      ...words.map((word) => api.with({ notify: true }).tell(word)),
+      api.with({ notify: true }).tell("d".repeat(500)),
+    ] as const
+  );
+  const states = Promise.allSettled(told);
+  assertEquals(await call, "a".repeat(250));
+  assertEquals((await states).map(({ status }) => status), ["fulfilled", "fulfilled", "rejected"]);
+  await until(() => caller.requests === 0);
+  assertEquals(served.told.toSorted(), words);
+});
+
+Deno.test("of a batch that leaves in parts, what befalls one is told of that one alone", async () => {
+  const handler = httpHandler<Api>(service().api);
+  const gate = Promise.withResolvers<void>();
+  let posts = 0;
+  using caller = new HttpCaller("http://localhost/", {
+    limits: { maxMessageSize: 400 },
+    fetch: async (url, init) => {
+      const post = ++posts;
+      if (post === 1) return new Response(null, { status: 503 });
+      // The others come when the first has failed.
+      await gate.promise;
+      init.signal?.throwIfAborted();
+      if (post === 2) throw new Error("the cable");
+      return await handler(new Request(url, init));
+    },
+  });
+  const api = client<Api>(caller);
+  const calls = Promise.allSettled(
+    caller.batch(() => ["a", "b", "c"].map((letter) => api.reverse(letter.repeat(250)))),
+  );
+  await until(() => posts === 3);
+  await new Promise((resolve) => setTimeout(resolve));
+  gate.resolve();
+  const [busy, broken, answered] = await calls;
+  assertInstanceOf((busy as PromiseRejectedResult).reason, LimitError);
+  assertInstanceOf((broken as PromiseRejectedResult).reason, DisconnectedError);
+  assertEquals(answered, { status: "fulfilled", value: "c".repeat(250) });
   await until(() => caller.requests === 0);
 });
 

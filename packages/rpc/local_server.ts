@@ -107,8 +107,13 @@ export class RpcServer implements Disposable, AsyncDisposable {
     });
   }
 
+  /** Lets `onError` hear of it; what it makes of it must not end those who are served. */
   #failed(error: unknown): void {
-    this.#onError?.(error);
+    try {
+      this.#onError?.(error);
+    } catch {
+      // Whoever cannot hear of one error cannot hear of another.
+    }
   }
 }
 

@@ -113,6 +113,26 @@ socketTest("who is not authorised cannot call", {}, async () => {
   await assertRejects(() => connectLocal(`unix:${dir.path}/none`), NotFoundError);
 });
 
+socketTest("an onError that throws ends neither the process nor what others are served", {}, async () => {
+  using dir = folder();
+  let heard = 0;
+  await using server = await serveLocal<Api>(`unix:${dir.path}/careless`, handlers(), {
+    authorize: () => {
+      if (heard === 0) throw new Error("no list of users");
+      return true;
+    },
+    onError: () => {
+      heard++;
+      throw new Error("the log is full");
+    },
+  });
+  using first = await connectLocal<Api>(server.address);
+  await assertRejects(() => first.whoAmI(), DisconnectedError);
+  await until(() => heard === 1);
+  using second = await connectLocal<Api>(server.address);
+  assertEquals(await second.size(new Uint8Array(3)), 3);
+});
+
 socketTest("a caller that goes cancels what runs for it", {}, async () => {
   using dir = folder();
   const aborted: unknown[] = [];

@@ -105,8 +105,12 @@ export class RpcPeer implements Disposable, AsyncDisposable {
     if (outbox.full) {
       throw new LimitError(`Cannot notify ${method}: ${outbox.bytes} bytes wait to be sent already`);
     }
-    session.request(undefined, method, params, undefined);
-    await outbox.room();
+    const sent = session.request(undefined, method, params, undefined);
+    const end = typeof sent === "number" ? sent : await sent!;
+    const room = outbox.room();
+    await room;
+    // The end of the connection makes room as well.
+    if (room !== undefined && session.over && end > outbox.taken) throw session.gone(`notify ${method}`);
   }
 
   /**

@@ -125,23 +125,28 @@ class Reconnecting implements Caller {
   /** The peer of now, or a new one. */
   #connected(): Promise<RpcPeer> {
     if (this.#closed) return Promise.reject(closed());
-    return this.#peer ??= this.#open();
+    if (this.#peer !== undefined) return this.#peer;
+    const { promise, resolve } = Promise.withResolvers<RpcPeer>();
+    this.#peer = promise;
+    resolve(this.#make(promise));
+    return promise;
   }
 
-  async #open(): Promise<RpcPeer> {
+  /** Makes the peer of an attempt, which a later attempt takes the place of once it is over or has failed. */
+  async #make(attempt: Promise<RpcPeer>): Promise<RpcPeer> {
+    const forget = () => {
+      if (this.#peer === attempt) this.#peer = undefined;
+    };
     let peer: RpcPeer | undefined;
     try {
       peer = new RpcPeer(await this.#connect(), this.#options);
       this.#current = peer;
       if (this.#closed) peer.close();
-      const connected = this.#peer;
-      peer.closed.then(() => {
-        if (this.#peer === connected) this.#peer = undefined;
-      });
+      peer.closed.then(forget);
       await this.#options.onConnect?.(peer);
       return peer;
     } catch (error) {
-      this.#peer = undefined;
+      forget();
       peer?.close();
       throw error;
     }

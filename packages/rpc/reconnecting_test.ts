@@ -148,3 +148,30 @@ Deno.test("a stream over it is taken as any, and left before it has begun", asyn
   await until(() => left === 2 || server.references === 0);
   await assertRejects(() => Array.fromAsync(caller.call("no such method")), RpcError, "Method not found");
 });
+
+Deno.test("a sign-in that fails when its connection is long gone does not touch the next", async () => {
+  const servers: RpcPeer[] = [];
+  const signIn = Promise.withResolvers<void>();
+  const slow = Promise.withResolvers<void>();
+  const caller = reconnecting(async () => {
+    const [here, there] = link();
+    servers.push(serve<Pick<Api, "get">>(there, { get: () => 1 }));
+    if (servers.length === 2) await slow.promise;
+    return here;
+  }, { attempts: 1, onConnect: () => servers.length === 1 ? signIn.promise : undefined });
+  const get = () => caller.call("get");
+  const first = get();
+  await until(() => servers.length === 1);
+  // What is called meanwhile waits for the same connection, until that is gone.
+  servers[0]!.close();
+  await new Promise((resolve) => setTimeout(resolve));
+  const second = get();
+  await until(() => servers.length === 2);
+  signIn.reject(new Error("nobody there"));
+  await assertRejects(() => first, Error, "nobody there");
+  const third = get();
+  slow.resolve();
+  assertEquals([await second, await third, servers.length], [1, 1, 2]);
+  await caller[Symbol.asyncDispose]!();
+  await until(() => servers.every(({ over }) => over));
+});
