@@ -87,26 +87,29 @@ export class BudgetedDecoder implements Decoder {
   }
 
   commit(length: number): void {
-    this.#decoder.commit(length);
+    if (this.#failure === undefined) this.#decoder.commit(length);
   }
 
   push(bytes: Uint8Array, length?: number): void {
-    this.#decoder.push(bytes, length);
+    // What still arrives once it was given up is the middle of a message that was let go of.
+    if (this.#failure === undefined) this.#decoder.push(bytes, length);
   }
 
   next(): Bytes | undefined {
+    this.#throwFailure();
     const message = this.#decoder.next();
     if (message === undefined || this.#held > 0) this.#count();
     return message;
   }
 
   nextMany(into: Bytes[], max: number): void {
+    this.#throwFailure();
     this.#decoder.nextMany(into, max);
     this.#count();
   }
 
   end(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
     this.#decoder.end();
   }
 
@@ -131,6 +134,10 @@ export class BudgetedDecoder implements Decoder {
 
   #count(): void {
     if (this.#decoder.buffered !== this.#held) this.#hold(this.#decoder.buffered);
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 

@@ -69,6 +69,11 @@ export class Link {
     return this.#over;
   }
 
+  /** Whether this side has ended: there is no other connection after this one. */
+  get ending(): boolean {
+    return this.#ending;
+  }
+
   /** Waits for a connection, or until it is given up for good; returns what gives the wait up. */
   park(wake: () => void): () => void {
     const waiter = () => wake();

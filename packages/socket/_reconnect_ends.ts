@@ -1,6 +1,6 @@
 /** Messages over whatever connection there is. */
 
-import { BrokenPipeError, type Bytes, type Channel, TimeoutError, TruncatedError } from "@ipc/core";
+import { BrokenPipeError, type Bytes, type Channel, IpcError, TimeoutError, TruncatedError } from "@ipc/core";
 import type { Sink, Source } from "@ipc/core/base";
 import type { Link } from "./_link.ts";
 
@@ -9,9 +9,20 @@ const LOOK = 1000;
 /** Milliseconds without a message to send after which the next one looks first whether the connection has ended. */
 const QUIET = 10;
 
+/** The calls that give and take messages. */
+const TRANSFERS = ["recvfrom", "recv", "recvmsg", "recvmmsg", "sendto", "sendmsg"];
+/** What such a call fails with where the peer's machine or the way to it has gone: see tcp(7), ip(7) and icmp(7). */
+const VANISHED = ["ETIMEDOUT", "EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENONET"];
+
 /** Whether an error tells that the connection has ended, rather than something about one message. */
 function isLoss(error: unknown): boolean {
-  return error instanceof BrokenPipeError || error instanceof TruncatedError;
+  return error instanceof BrokenPipeError || error instanceof TruncatedError || hasVanished(error);
+}
+
+/** Whether the kernel has given the peer up. */
+function hasVanished(error: unknown): boolean {
+  return error instanceof IpcError && TRANSFERS.includes(error.syscall ?? "") &&
+    VANISHED.includes(error.code ?? "");
 }
 
 /** A {@linkcode Source} that receives from the connection of now, and waits for another where it ends. */
@@ -107,9 +118,12 @@ export class LinkSource implements Source<Bytes> {
       if (message !== undefined) this.#kept.push(message);
       else this.#link.lose(channel, undefined);
     } catch (error) {
-      const nothing = timeout !== undefined && error instanceof TimeoutError && !channel.ended;
+      // The kernel's ETIMEDOUT is something else than a time of ours that is over.
+      const nothing = timeout !== undefined && error instanceof TimeoutError && error.syscall === undefined &&
+        !channel.ended;
       if (error !== signal.reason && !nothing) {
-        if (!isLoss(error)) this.#error = { error };
+        // Once this side has ended no other connection makes up for this one: that is for the receiver to know.
+        if (!isLoss(error) || this.#link.ending) this.#error = { error };
         if (isLoss(error) || channel.ended) this.#link.lose(channel, error);
       }
     }

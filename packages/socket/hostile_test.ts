@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type Channel, LimitError } from "@ipc/core";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { type Bytes, type Channel, lengthPrefix, LimitError } from "@ipc/core";
 import { leakCheck } from "@ipc/core/testing";
 import { has, scaled } from "../core/testdata/child.ts";
-import { listen, type Listener, listenTcp, listenTls, listenUnix, type UnixStream } from "./mod.ts";
+import { BudgetedDecoder, ByteBudget } from "./_byte_budget.ts";
+import { connect, listen, type Listener, listenTcp, listenTls, listenUnix, type UnixStream } from "./mod.ts";
 import { makeCertificates } from "./testdata/certificates.ts";
 import { CEILING, Program, settled, TestProcess, withPath } from "./testdata/process.ts";
 
@@ -111,6 +112,76 @@ Deno.test({
     listener.close();
     assertEquals(await accepting, undefined);
   },
+});
+
+/**
+ * A connection in the middle of a message is given up by what another one reads, in the same turn in which its own peer
+ * goes on: the reactor reads that afterwards.
+ */
+async function givesUpInTheMiddle(listener: Listener<Channel>): Promise<void> {
+  const open = async () => {
+    const client = await connect(listener.address as `unix:${string}`, { framing: "raw" });
+    return [client, (await listener.accept(CEILING)) as UnixStream] as const;
+  };
+  const [greedy, lost] = await open();
+  using _greedy = greedy;
+  using _lost = lost;
+  const [other, modest] = await open();
+  using _other = other;
+  using _modest = modest;
+  const head = new Uint8Array(4);
+  new DataView(head.buffer).setUint32(0, maxMessageSize, true);
+  const received = lost.receive(CEILING).then((message) => message, (error) => error);
+  await greedy.send(head);
+  const begun = greedy.send(new Uint8Array(3 * MIB));
+  while (lost.buffered < 4 + 3 * MIB) await new Promise((resolve) => setTimeout(resolve, 1));
+  await begun;
+  await other.send(head);
+  const rest = other.send(new Uint8Array(2 * MIB - 64));
+  while (modest.buffered < 4 + 2 * MIB - 64) {
+    assertEquals(modest.tryReceive(), undefined);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await rest;
+  await other.send(new Uint8Array(1024));
+  while (modest.available < 1024) await new Promise((resolve) => setTimeout(resolve, 1));
+  // Read as frames, these would be three empty messages.
+  greedy.trySend(new Uint8Array(12));
+  assertEquals(modest.tryReceive(), undefined);
+  const outcome = await received;
+  assert(outcome instanceof LimitError, `received ${outcome}`);
+  assertEquals([await lost.receive(), lost.buffered, lost.ended], [undefined, 0, true]);
+}
+
+Deno.test("hostile: what still arrives of a connection that was given up makes no messages", async () => {
+  await withPath(async (path) => {
+    using listener = await listenUnix({ type: "unix", path }, limits);
+    await givesUpInTheMiddle(listener);
+  });
+  using listener = await listenTcp("127.0.0.1:0", limits);
+  await givesUpInTheMiddle(listener);
+  await settled();
+});
+
+Deno.test("hostile: a decoder that was given up takes nothing, and tells why each time it is asked", () => {
+  const framing = lengthPrefix({ maxMessageSize: 8 });
+  const budget = new ByteBudget({ maxTotalBufferedBytes: 0 }, 8);
+  let woken = 0;
+  const decoder = new BudgetedDecoder(framing, budget, () => woken++);
+  decoder.push(new Uint8Array([8, 0, 0, 0, 1]));
+  assertEquals(decoder.next(), undefined);
+  decoder.giveUp(new LimitError("Enough"));
+  decoder.push(new Uint8Array(8));
+  decoder.room().fill(0, 0, 8);
+  decoder.commit(8);
+  for (let count = 0; count < 2; count++) {
+    assertThrows(() => decoder.next(), LimitError, "Enough");
+    const batch: Bytes[] = [];
+    assertThrows(() => decoder.nextMany(batch, 10), LimitError, "Enough");
+    assertThrows(() => decoder.end(), LimitError, "Enough");
+    assertEquals(batch, []);
+  }
+  assertEquals([decoder.buffered, decoder.held, woken], [0, 0, 1]);
 });
 
 Deno.test("hostile: messages far longer in all than the limit pass one after the other", () =>

@@ -47,7 +47,8 @@ export interface ReconnectOptions extends BackoffOptions {
  *
  * No message is ever sent twice by it. One that a connection was given whole may be lost with it, and is then told to
  * `onUncertain`; one of which some bytes had left rejects with a `BrokenPipeError` of code `EUNCERTAIN`. What the peer
- * had sent and was not received is lost as well. Once `end` was called, the peer's end is the end. A send that times out
+ * had sent and was not received is lost as well. Once `end` was called, the peer's end is the end, and a connection that
+ * breaks before that rejects a receive, as any channel does. A send that times out
  * or is aborted when it was its turn already says `partial: true`, and is sent all the same: do not send it again. The
  * longest message is that of the first connection.
  */

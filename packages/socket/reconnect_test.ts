@@ -1,5 +1,15 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { BrokenPipeError, type Bytes, ClosedError, LimitError, TimeoutError } from "@ipc/core";
+import {
+  BrokenPipeError,
+  type Bytes,
+  ClosedError,
+  ERRNO,
+  IpcError,
+  LimitError,
+  TimeoutError,
+  TruncatedError,
+} from "@ipc/core";
+import { interceptCalls, setErrno } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { startChild } from "./testdata/program.ts";
 import { Backoff } from "./_backoff.ts";
@@ -367,5 +377,83 @@ Deno.test("what a listener of events throws is uncaught, and stops nothing", asy
     assertEquals(uncaught, ["uncertain", "again"]);
   } finally {
     removeEventListener("error", listener);
+  }
+});
+
+Deno.test("a connection that breaks after this side has ended is told, as by any channel", async () => {
+  using listener = await listenTcp("127.0.0.1:0", { framing: "raw" });
+  using channel = await reconnecting((link) => connectTcp(listener.address, link), quick);
+  const torn = (await listener.accept())!;
+  await channel.end();
+  // One message, and a part of the next.
+  await torn.send(new Uint8Array([2, 0, 0, 0, 111, 107, 9, 0, 0, 0, 120]));
+  torn.close();
+  assertEquals(text(await channel.receive()), "ok");
+  await assertRejects(() => channel.receive(), TruncatedError);
+  assertEquals([await channel.receive(), channel.ended], [undefined, true]);
+
+  using server = new Server();
+  await server.start();
+  try {
+    const { channel: other, vanish } = await vanishing(server, "recvfrom", ERRNO.EHOSTUNREACH);
+    using _other = other;
+    using _first = await server.accept();
+    await other.end();
+    vanish();
+    assertEquals((await assertRejects(() => other.receive(), IpcError)).code, "EHOSTUNREACH");
+    assertEquals([await other.receive(), other.ended], [undefined, true]);
+  } finally {
+    interceptCalls(undefined);
+  }
+});
+
+/** A client whose first connection meets `code` of the kernel with its next call of `symbol`, once `vanish` was called. */
+async function vanishing(server: Server, symbol: "recvfrom" | "sendto", code: number) {
+  const lost: unknown[] = [];
+  let first: number | undefined;
+  const channel = await reconnecting(async (link) => {
+    const connection = await connectTcp(server.address, link);
+    first ??= connection.fd;
+    return connection;
+  }, { ...quick, onReconnect: (reason) => lost.push((reason as { code?: string }).code) });
+  const vanish = () =>
+    interceptCalls((name, args, real) => {
+      if (name !== symbol || args[0] !== first) return real(...args);
+      interceptCalls(undefined);
+      setErrno(code);
+      return -1;
+    });
+  return { channel, lost, vanish };
+}
+
+Deno.test("a peer whose machine has vanished is one that is lost, whoever finds that out", async () => {
+  using server = new Server();
+  await server.start();
+  try {
+    for (const name of ["ETIMEDOUT", "EHOSTUNREACH"] as const) {
+      const receiving = await vanishing(server, "recvfrom", ERRNO[name]);
+      using channel = receiving.channel;
+      using _first = await server.accept();
+      receiving.vanish();
+      const received = channel.receive();
+      using second = await server.accept();
+      await second.send(bytes("on"));
+      assertEquals(text(await received), "on");
+      assertEquals(receiving.lost, [name]);
+    }
+    for (const symbol of ["recvfrom", "sendto"] as const) {
+      const sending = await vanishing(server, symbol, ERRNO.ETIMEDOUT);
+      using channel = sending.channel;
+      using _first = await server.accept();
+      // After a pause, sending looks first.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      sending.vanish();
+      await channel.send(bytes(symbol));
+      using second = await server.accept();
+      assertEquals(text(await second.receive()), symbol);
+      assertEquals(sending.lost, ["ETIMEDOUT"]);
+    }
+  } finally {
+    interceptCalls(undefined);
   }
 });

@@ -14,6 +14,8 @@ import { checkWebSocket, WebSocketChannel, type WebSocketOptions } from "./web_s
 
 /** Milliseconds until there may be descriptors again. */
 const PAUSE = 100;
+/** Milliseconds that a client has from the answer until its WebSocket is open. */
+const HANDSHAKE = 10_000;
 
 /** How to listen for WebSockets; what is told of messages is for each. */
 export interface WebSocketListenOptions extends WebSocketOptions, WaitOptions {
@@ -24,7 +26,11 @@ export interface WebSocketListenOptions extends WebSocketOptions, WaitOptions {
    * world can make a browser connect to this machine: unless told, none may; programs, which say nothing, may.
    */
   origins?: readonly string[] | undefined;
-  /** Asked of each request after that; unless it says `true`, the request is refused with status 403. */
+  /**
+   * Asked of each request after that; unless it says `true`, the request is refused with status 403. A client that
+   * leaves while it is asked is forgotten. Where it gives a promise, that is seen by `request.signal`, of which the
+   * runtime warns once: that warning means nothing here.
+   */
   authorize?: ((request: Request) => boolean | Promise<boolean>) | undefined;
   /** Subprotocols that are spoken here; the first that the client names is chosen. */
   protocols?: readonly string[] | undefined;
@@ -43,8 +49,11 @@ class WebSocketListenerSource implements ListenerSource<WebSocketChannel> {
   readonly #url: URL;
   readonly #options: WebSocketListenOptions;
   readonly #arrived: WebSocketChannel[] = [];
+  /** Those that are not closed. */
+  readonly #channels = new Set<WebSocketChannel>();
+  /** Those of them that are not open yet, and when they are given up. */
+  readonly #opening = new Map<WebSocketChannel, ReturnType<typeof setTimeout>>();
   readonly address: string;
-  connections = 0;
   refused = 0;
   #server: Deno.HttpServer<Deno.NetAddr>;
   #error: { error: unknown } | undefined;
@@ -64,6 +73,10 @@ class WebSocketListenerSource implements ListenerSource<WebSocketChannel> {
   get finished(): Promise<void> {
     this.#server.ref();
     return this.#server.finished.catch(() => {});
+  }
+
+  get connections(): number {
+    return this.#channels.size;
   }
 
   take(): WebSocketChannel | undefined {
@@ -93,6 +106,7 @@ class WebSocketListenerSource implements ListenerSource<WebSocketChannel> {
     this.#rest();
     clearTimeout(this.#pause);
     this.#stop.abort();
+    for (const channel of [...this.#opening.keys()]) this.#drop(channel);
     for (const channel of this.#arrived.splice(0)) channel.close();
   }
 
@@ -160,12 +174,20 @@ class WebSocketListenerSource implements ListenerSource<WebSocketChannel> {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       return new Response("A WebSocket is spoken here\n", { status: 426, headers: { upgrade: "websocket" } });
     }
-    if (!await this.#admits(request)) {
+    let left: AbortSignal | undefined;
+    let admitted = this.#admits(request);
+    if (typeof admitted !== "boolean") {
+      // Read before the wait: later on it does not tell of a client that left meanwhile.
+      left = request.signal;
+      admitted = await admitted;
+    }
+    if (!admitted) {
       this.refused++;
       return new Response("Forbidden\n", { status: 403 });
     }
+    if (left?.aborted || this.#stop.signal.aborted) return new Response("Nobody is there\n", { status: 503 });
     // Some of those that nobody has accepted may have gone again.
-    if (Math.max(this.connections, this.#arrived.length) >= maxConnections) {
+    if (Math.max(this.connections, this.#arrived.length + this.#opening.size) >= maxConnections) {
       return new Response("Too many\n", { status: 503 });
     }
     let upgraded: Deno.WebSocketUpgrade;
@@ -177,23 +199,55 @@ class WebSocketListenerSource implements ListenerSource<WebSocketChannel> {
     } catch {
       return new Response("Not the handshake of a WebSocket\n", { status: 400 });
     }
-    this.connections++;
-    this.#arrived.push(new WebSocketChannel(upgraded.socket, this.#options, () => this.connections--));
-    this.#tell();
+    this.#begin(upgraded.socket);
     return upgraded.response;
   }
 
-  async #admits(request: Request): Promise<boolean> {
+  /** Gives a WebSocket out once it is open. It may never be, and tell nothing, where the client has left meanwhile. */
+  #begin(socket: WebSocket): void {
+    const channel = new WebSocketChannel(socket, this.#options, () => this.#channels.delete(channel));
+    const timer = setTimeout(() => this.#drop(channel), HANDSHAKE);
+    Deno.unrefTimer(timer);
+    this.#channels.add(channel);
+    this.#opening.set(channel, timer);
+    socket.addEventListener("error", () => this.#drop(channel));
+    socket.addEventListener("open", () => {
+      clearTimeout(timer);
+      // One that was given up before could not be closed yet.
+      if (!this.#opening.delete(channel)) return socket.close();
+      this.#arrived.push(channel);
+      this.#tell();
+    });
+  }
+
+  /** Gives one up that is not open yet. */
+  #drop(channel: WebSocketChannel): void {
+    clearTimeout(this.#opening.get(channel));
+    if (!this.#opening.delete(channel)) return;
+    this.#channels.delete(channel);
+    channel.close();
+  }
+
+  /** Whether a request may go on; a promise only where `authorize` gives one. */
+  #admits(request: Request): boolean | Promise<boolean> {
     const { origins, authorize } = this.#options;
     const origin = request.headers.get("origin");
     if (origin !== null && !origins?.includes(origin)) return false;
+    if (authorize === undefined) return true;
     try {
-      return authorize === undefined || await authorize(request) === true;
+      const answer = authorize(request);
+      if (typeof answer !== "object") return answer === true;
+      return Promise.resolve(answer).then((admitted) => admitted === true, (error) => this.#refuse(error));
     } catch (error) {
-      this.#error ??= { error: this.#costOne = error };
-      this.#tell();
-      return false;
+      return this.#refuse(error);
     }
+  }
+
+  /** `authorize` has thrown: that refuses one, and is told. */
+  #refuse(error: unknown): false {
+    this.#error ??= { error: this.#costOne = error };
+    this.#tell();
+    return false;
   }
 
   #protocol(request: Request): { protocol: string } | undefined {

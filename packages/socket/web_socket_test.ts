@@ -354,3 +354,98 @@ Deno.test("a request that is no handshake is the client's mistake, and nothing t
   const length = await connection.read(answer);
   assertEquals(new TextDecoder().decode(answer.subarray(9, 12)), "400", String(length));
 });
+
+/** Asks for a WebSocket, and leaves while `authorize` thinks about it; returns when the answer is out. */
+async function leaves(url: string, { asked, answer }: { asked: Promise<unknown>; answer: () => void }) {
+  const { hostname, port, host } = new URL(url);
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  await connection.write(bytes(
+    `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
+      "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  ));
+  await asked;
+  connection.close();
+  // Long enough for the server to see that.
+  await sleep(50);
+  answer();
+}
+
+Deno.test("hostile: clients that leave while authorize thinks about them take nobody's place", async () => {
+  let asked = Promise.withResolvers<void>();
+  let answer = Promise.withResolvers<void>();
+  const authorize = async () => {
+    asked.resolve();
+    await answer.promise;
+    return true;
+  };
+  await using listener = await listenWebSocket("ws://127.0.0.1:0/", { maxConnections: 2, authorize });
+  for (let count = 0; count < 3; count++) {
+    asked = Promise.withResolvers();
+    answer = Promise.withResolvers();
+    await leaves(listener.address, { asked: asked.promise, answer: () => answer.resolve() });
+    // Before the server's answer is out there is nothing to count.
+    await sleep(10);
+    while (listener.connections > 0) await sleep(1);
+  }
+  const client = await connectWebSocket(listener.address);
+  await client.send(bytes("here"));
+  // Whoever was answered before the server saw him leave has connected and gone.
+  for await (const server of listener) {
+    const message = await server.receive().catch((error) => assert(error instanceof BrokenPipeError));
+    if (message === undefined) continue;
+    assertEquals(message, bytes("here"));
+    await client.end();
+    assertEquals(await server.receive(), undefined);
+    break;
+  }
+  while (listener.connections > 0) await sleep(1);
+});
+
+// In a process of its own: what the runtime keeps of such a client it keeps for ever.
+Deno.test("hostile: a WebSocket that does not open within ten seconds is given up", async () => {
+  const output = await startChild(`
+    import { connectWebSocket } from ${JSON.stringify(import.meta.resolve("./web_socket.ts"))};
+    import { listenWebSocket } from ${JSON.stringify(import.meta.resolve("./web_socket_listener.ts"))};
+    const { setTimeout } = globalThis;
+    const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+    const began = Promise.withResolvers();
+    // The ten seconds are over when this program says so.
+    globalThis.setTimeout = (call, time) => {
+      if (time === 10_000) began.resolve(call);
+      return setTimeout(call, time);
+    };
+    const asked = Promise.withResolvers();
+    const answer = Promise.withResolvers();
+    const authorize = async (request) => {
+      // As where the client leaves once that was looked at.
+      Object.defineProperty(request, "signal", { value: new AbortController().signal });
+      asked.resolve();
+      await answer.promise;
+      return true;
+    };
+    const listener = await listenWebSocket("ws://127.0.0.1:0/", { maxConnections: 1, authorize });
+    const { hostname, port, host } = new URL(listener.address);
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    await connection.write(new TextEncoder().encode([
+      "GET / HTTP/1.1", "host: " + host, "connection: upgrade", "upgrade: websocket",
+      "sec-websocket-version: 13", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==", "", "",
+    ].join("\\r\\n")));
+    await asked.promise;
+    connection.close();
+    // Long enough for the server to see that.
+    await sleep(200);
+    answer.resolve();
+    // A listener without that limit never says.
+    const over = await Promise.race([began.promise, sleep(5000)]);
+    const tries = [listener.connections];
+    tries.push(await connectWebSocket(listener.address).then(() => "connected", () => "refused"));
+    over?.();
+    tries.push(listener.connections);
+    const client = await connectWebSocket(listener.address);
+    await client.send(new Uint8Array([7]));
+    const server = await listener.accept();
+    tries.push(...await server.receive());
+    console.log(...tries);
+    Deno.exit();`);
+  assertEquals(output, "1 refused 0 7\n");
+});
