@@ -40,10 +40,16 @@ export function waitForPost(mapping: Mapping, offset: number, wake: () => void):
     queueMicrotask(wake);
   });
   Atomics.add(wordsAt(mapping, offset), WAITERS, 1);
-  const giveUp = waitForWord(mapping, offset, 0, () => {
+  let giveUp: () => void;
+  try {
+    giveUp = waitForWord(mapping, offset, 0, () => {
+      leave();
+      wake();
+    });
+  } catch (error) {
     leave();
-    wake();
-  });
+    throw error;
+  }
   return () => {
     giveUp();
     leave();

@@ -1,9 +1,10 @@
 /** Calls that wait asynchronously: their order, their ends, and what they leave alone. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Mapping, wordDiagnostics } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
+import { waitForPost } from "./_semaphore_wait.ts";
 import { Semaphore } from "./mod.ts";
 import { TestProcess } from "./testdata/process.ts";
 import {
@@ -212,6 +213,25 @@ Deno.test("Semaphore: who waits is counted as libc counts, and not any more afte
   semaphore.close();
   assertEquals([await pending, waiters(mapping, 0)], [["ClosedError"], 0]);
   await settled();
+});
+
+Deno.test("Semaphore: a wait that cannot begin is not counted, and not told that the memory was closed", async () => {
+  const mapping = Mapping.anonymous(4096);
+  let woken = 0;
+  mapping.pin = () => {
+    throw new Error("On purpose");
+  };
+  try {
+    Semaphore.initialize(mapping, 0, 0);
+    // Where a timer looks nothing can fail.
+    if (Deno.build.env === "musl") return;
+    assertThrows(() => waitForPost(mapping, 0, () => woken++), Error, "On purpose");
+    assertEquals(waiters(mapping, 0), 0);
+  } finally {
+    mapping.close();
+  }
+  await settled();
+  assertEquals(woken, 0);
 });
 
 Deno.test("Semaphore: a pending wait keeps the process alive, an open handle does not", () =>

@@ -93,7 +93,7 @@ export class Doorbell implements Disposable {
   /**
    * Resolves once `done` is true: looks now, and after each ring; keeps this process alive until then.
    *
-   * `done` looks at the memory, through Atomics. Calls on one bell are served in their order. System calls: none,
+   * `done` looks at the memory, through Atomics. After a ring each call on this bell looks. System calls: none,
    * the signal is heard by the runtime.
    *
    * @throws {TimeoutError} if it was not true within `timeout`.
@@ -103,14 +103,21 @@ export class Doorbell implements Disposable {
   async wait(done: () => boolean, options: WaitOptions = {}): Promise<void> {
     this.#check("wait for");
     if (this.#heard === undefined) this.#enter();
+    const look = () => {
+      if (done()) return true;
+      // It may have closed the bell.
+      this.#check("wait for");
+      return undefined;
+    };
     try {
       await this.#line.take(() => {
         while (this.#heard?.take() !== undefined);
-        if (done()) return true;
-        // Where somebody took this for dead, nobody would ring it any more.
-        if (Atomics.load(this.#word(), 0) !== this.#name) this.#take();
-        return undefined;
-      }, options);
+        const found = look();
+        if (found || Atomics.load(this.#word(), 0) === this.#name) return found;
+        // Where somebody took this for dead, nobody would ring it any more; nor did who changed something till now.
+        this.#take();
+        return look();
+      }, { ...options, watching: true });
     } finally {
       if (this.#line.length === 0) this.#leave();
     }

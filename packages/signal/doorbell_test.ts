@@ -1,7 +1,7 @@
 /** Who waits at a doorbell, and who is rung. */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { IpcError, NotSupportedError } from "@ipc/core";
+import { ClosedError, IpcError, NotSupportedError } from "@ipc/core";
 import { encodeIdentity, Mapping, processIdentity } from "@ipc/core/sys";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
@@ -11,6 +11,14 @@ import { Doorbell } from "./mod.ts";
 import { SIGNAL, WORDS } from "./testdata/modules.ts";
 
 leakCheck();
+
+/** Milliseconds; long enough for any machine, never waited for in full. */
+const CEILING = { timeout: 20_000 };
+
+/** Until a wait that began before is parked. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
 
 /** The word of a process, and whether its name is there. */
 function word(pid: number, named: boolean): bigint {
@@ -113,3 +121,68 @@ Deno.test("Doorbell: one that waits in another pid namespace is not rung, nor wh
   // Nor can its place be taken: nobody can tell whether it lives.
   await assertRejects(() => bell.wait(() => true, { timeout: 10 }), IpcError, "waits for it");
 });
+
+Deno.test("Doorbell: a ring is heard by each that waits, whatever those before it wait for", async () => {
+  using memory = Mapping.anonymous(96);
+  using bell = Doorbell.at(memory, 64);
+  const words = new Int32Array(memory.buffer);
+  const controller = new AbortController();
+  const first = bell.wait(() => Atomics.load(words, 0) === 1, { signal: controller.signal });
+  const second = bell.wait(() => Atomics.load(words, 1) === 1, CEILING);
+  await pause();
+  Atomics.store(words, 1, 1);
+  assertEquals(bell.ring(), true);
+  await second;
+  controller.abort();
+  await assertRejects(() => first, DOMException);
+});
+
+Deno.test("Doorbell: what changed just before the place was taken again is seen", async () => {
+  using memory = Mapping.anonymous(96);
+  using bell = Doorbell.at(memory, 64);
+  const words = new Int32Array(memory.buffer);
+  const word = new BigUint64Array(memory.buffer, 64, 1);
+  let rung: boolean | undefined;
+  const controller = new AbortController();
+  const waiting = bell.wait(() => {
+    const seen = Atomics.load(words, 0) === 1;
+    if (!seen && rung === undefined && Atomics.load(word, 0) === 0n) {
+      // Somebody else changes it after this look.
+      Atomics.store(words, 0, 1);
+      rung = bell.ring();
+    }
+    return seen;
+  }, { signal: controller.signal });
+  await pause();
+  Atomics.store(word, 0, 0n);
+  Deno.kill(Deno.pid, "SIGURG");
+  // When its time is over, a wait looks once more; one that is aborted does not.
+  const ceiling = setTimeout(() => controller.abort(), CEILING.timeout);
+  await waiting.finally(() => clearTimeout(ceiling));
+  assertEquals(rung, false);
+});
+
+for (const when of ["at once", "after a ring"]) {
+  Deno.test(`Doorbell: one that is closed by what it looks for, ${when}, leaves no name behind`, async () => {
+    using memory = Mapping.anonymous(32);
+    using bell = Doorbell.at(memory, 0);
+    let closes = when === "at once";
+    const waiting = assertRejects(
+      () =>
+        bell.wait(() => {
+          if (closes) bell.close();
+          return false;
+        }, CEILING),
+      ClosedError,
+    );
+    if (!closes) {
+      await pause();
+      closes = true;
+      bell.ring();
+    }
+    await waiting;
+    assertEquals(new BigUint64Array(memory.buffer)[0], 0n);
+    using next = Doorbell.at(memory, 0);
+    await next.wait(() => true);
+  });
+}

@@ -14,6 +14,7 @@ const { IPC_NOWAIT, MSG_COPY, MSG_NOERROR } = constants;
 
 /** A wait that is on. */
 interface Parked {
+  readonly wanted: Wanted;
   /** Lets those who wait try again; does nothing once the wait is over. */
   wake(): void;
   /** Leaves the queue alone; calling it again does nothing. */
@@ -69,9 +70,12 @@ export class QueueSource implements Source<Bytes> {
   takeMessage(wanted: Wanted, flags: number, options: MessageSizeOptions): QueueMessage | undefined {
     // A wait for the same may hold an empty message that comes before all that is there.
     if (this.#parked.size > 0) interrupt(this.#parked.get(wanted.line));
-    return this.#kept.length === 0
-      ? this.#receive(wanted, flags, options)
-      : this.#takeKept(wanted, options) ?? this.#receive(wanted, flags, options);
+    if (this.#kept.length === 0) return this.#receive(wanted, flags, options);
+    try {
+      return this.#takeKept(wanted, options) ?? this.#receive(wanted, flags, options);
+    } finally {
+      this.#tellOfKept();
+    }
   }
 
   /** Looks at the message at this place in the queue. */
@@ -82,9 +86,15 @@ export class QueueSource implements Source<Bytes> {
   ready(): boolean {
     const { msgtyp, flags } = this.#plain;
     interrupt(this.#parked.get(this.#plain.line));
-    if (this.#kept.some((type) => matches(this.#plain, type))) return true;
+    if (this.#keeps(this.#plain)) {
+      this.#tellOfKept();
+      return true;
+    }
     const length = receiveMessage(this.#queue.id, msgtyp, flags | IPC_NOWAIT, 0);
-    if (length === 0) this.#kept.push(receivedType());
+    if (length === 0) {
+      this.#kept.push(receivedType());
+      this.#tellOfKept();
+    }
     // An error is there for the next receive, as is a message that is longer than nothing.
     return length !== -ERRNO.ENOMSG;
   }
@@ -92,6 +102,7 @@ export class QueueSource implements Source<Bytes> {
   park(wake: () => void, line?: unknown): () => void {
     const wanted = this.#wantedIn(line);
     const parked: Parked = {
+      wanted,
       wake: () => {
         if (this.#parked.get(wanted.line) !== parked) return;
         this.#parked.delete(wanted.line);
@@ -111,7 +122,7 @@ export class QueueSource implements Source<Bytes> {
       const before = this.#kept.length;
       parked.giveUp();
       // Whoever wanted what it has taken has gone, but others wait.
-      if (this.#kept.length > before) { for (const other of this.#parked.values()) interrupt(other); }
+      if (this.#kept.length > before) this.#tellOfKept();
     };
   }
 
@@ -123,6 +134,20 @@ export class QueueSource implements Source<Bytes> {
   close(): void {
     this.#onClose?.();
     this.#giveBack();
+  }
+
+  /** Whether a message that this wants is not in the queue any more, but here. */
+  #keeps(wanted: Wanted): boolean {
+    return this.#kept.some((type) => matches(wanted, type));
+  }
+
+  /** Has those who wait for what is kept here try again: their threads wait in the kernel, where it is not. */
+  #tellOfKept(): void {
+    // Each that is interrupted may have taken one more, which others want.
+    for (let told = 0; this.#parked.size > 0 && told < this.#kept.length;) {
+      told = this.#kept.length;
+      for (const parked of this.#parked.values()) if (this.#keeps(parked.wanted)) interrupt(parked);
+    }
   }
 
   #wantedIn(line: unknown): Wanted {

@@ -7,6 +7,7 @@ import type { OpenSet } from "./_open_set.ts";
 import { type Operations, semop } from "./_set_calls.ts";
 import {
   mustNotWait,
+  onlyForZero,
   onlyTake,
   opposite,
   someMustNotWait,
@@ -19,7 +20,8 @@ import { waitForSemaphore, waitToOperate } from "./_waiting/mod.ts";
 /**
  * They are served in the order of the calls. As a rule the operations are done by this thread: what waits for it
  * elsewhere only learns when to try again, and giving up takes nothing. Where somebody else was quicker then, and
- * could be for ever, the thread that waits does them, and giving up gives back what it has taken.
+ * could be for ever, the thread that waits does them, and giving up gives back what it has taken. Where all of them
+ * wait for 0 it always does them, for a value that was 0 is soon another again; then all calls that wait are served.
  */
 export class Line {
   readonly #set: OpenSet;
@@ -28,11 +30,15 @@ export class Line {
   readonly #now: Operations;
   /** Whether some operation must not wait, so that the others wait for less. */
   readonly #mayFail: boolean;
+  /** Whether all operations wait for 0. */
+  readonly #forZero: boolean;
   /** What must be possible before trying again may succeed. */
   #missing: Operations;
   readonly #waits: Waits;
   /** Whether blocking, or the thread that waited, has done the operations. */
   #done = false;
+  /** How often the thread that waited has seen all 0. */
+  #zeros = 0;
   /** Whether the last wait was over, and somebody else was quicker. */
   #overtaken = false;
 
@@ -42,6 +48,7 @@ export class Line {
     this.#verb = verb;
     this.#now = withoutWaiting(operations);
     this.#mayFail = someMustNotWait(operations);
+    this.#forZero = onlyForZero(operations);
     this.#waits = new Waits({
       action: set.describe(verb),
       park: (wake) => this.#park(wake),
@@ -64,7 +71,13 @@ export class Line {
 
   /** Does the operations as soon as that is possible. */
   async take(options: WaitOptions): Promise<void> {
-    await this.#waits.take(this.#attempt, options);
+    if (!this.#forZero) {
+      await this.#waits.take(this.#attempt, options);
+      return;
+    }
+    const before = this.#zeros;
+    const seen = () => this.#zeros !== before || this.try() || undefined;
+    await this.#waits.take(seen, { ...options, watching: true });
   }
 
   /** Does the operations as soon as that is possible, blocking this thread. */
@@ -104,6 +117,7 @@ export class Line {
   }
 
   #park(wake: () => void): () => void {
+    if (this.#forZero) return waitToOperate(this.#set.id, this.#operations, () => this.#zeros++, wake);
     if (!this.#overtaken || !onlyTake(this.#operations)) {
       return waitForSemaphore(this.#set.id, this.#missing, () => {
         // Unless the attempt that follows succeeds.

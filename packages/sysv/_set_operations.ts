@@ -80,6 +80,14 @@ export function onlyTake(operations: Operations): boolean {
   });
 }
 
+/** Whether all of them wait for 0: they change nothing. */
+export function onlyForZero(operations: Operations): boolean {
+  return operations.every((word, at) => {
+    if (at % WORDS === sembuf.op) return word === 0;
+    return at % WORDS !== sembuf.flg || (word & IPC_NOWAIT) === 0;
+  });
+}
+
 /** What undoes them, without waiting. */
 export function opposite(operations: Operations): Operations {
   const copy = withoutWaiting(operations);

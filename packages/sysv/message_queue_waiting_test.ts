@@ -4,6 +4,7 @@ import { hasReadiness, READY } from "@ipc/core/base";
 import { leakCheck } from "@ipc/core/testing";
 import { scaled } from "../core/testdata/child.ts";
 import { warmUpWaiting } from "./_waiting/mod.ts";
+import { within } from "./_waiting/testdata/objects.ts";
 import { MessageQueue } from "./mod.ts";
 import { withQueue } from "./testdata/queue_pair.ts";
 
@@ -138,6 +139,30 @@ async function keep(queue: MessageQueue, type: number): Promise<void> {
   await queue[READY](CEILING);
   assertEquals(queue.stat().messages, 0);
 }
+
+Deno.test("MessageQueue: an empty message that looking had to take goes to who waits for its type", () =>
+  withQueue(async (queue) => {
+    const ready = queue[READY](CEILING);
+    await pause(20);
+    // Without a timeout: when its time is over, a wait finds what it was not told of.
+    const five = queue.receiveMessage({ type: 5 });
+    await pause(20);
+    queue.sendSync(NOTHING, { type: 5 });
+    await ready;
+    assertEquals((await within(five, "the message of type 5"))?.type, 5);
+  }));
+
+Deno.test("MessageQueue: an empty message that a wait took, and did not want yet, goes to who waits for its type", () =>
+  withQueue(async (queue) => {
+    const low = queue.receiveMessage({ atMost: 10, ...CEILING });
+    await pause(20);
+    const seven = queue.receiveMessage({ type: 7 });
+    await pause(20);
+    queue.sendSync(NOTHING, { type: 7 });
+    queue.sendSync(new Uint8Array(1), { type: 3 });
+    assertEquals((await low)?.type, 3);
+    assertEquals((await within(seven, "the message of type 7"))?.type, 7);
+  }));
 
 Deno.test("MessageQueue: an empty message that waiting had to take is received first, with its type", () =>
   withQueue(async (queue) => {

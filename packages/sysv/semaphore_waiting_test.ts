@@ -75,6 +75,32 @@ Deno.test("Semaphore: two processes take turns, each waiting asynchronously", ()
     assertEquals(set.values, [0, 0]);
   }));
 
+Deno.test("Semaphore: who waits for 0 learns of a value that was 0 for a moment only, and each that waits does", () =>
+  withSet([1, 1], async (set) => {
+    const semaphore = set.at(0);
+    for (let round = 0; round < 5; round++) {
+      const controller = new AbortController();
+      const waits = [
+        semaphore.waitForZero(CEILING),
+        assertRejects(() => semaphore.waitForZero({ signal: controller.signal })),
+        semaphore.waitForZero(CEILING),
+        set.operate([{ index: 0, by: 0 }, { index: 1, by: 0 }], CEILING),
+      ];
+      await until(() => semaphore.waitersForZero === 2);
+      controller.abort();
+      await until(() => semaphore.waitersForZero === 2);
+      assertEquals(semaphore.tryAcquire(), true);
+      semaphore.release();
+      await Promise.all(waits.slice(0, 3));
+      set.operateSync([{ index: 0, by: -1 }, { index: 1, by: -1 }]);
+      set.operateSync([{ index: 0, by: 1 }, { index: 1, by: 1 }]);
+      await waits[3];
+      assertEquals(set.values, [1, 1]);
+      // One that came after that waits for the next.
+      await assertRejects(() => semaphore.waitForZero({ timeout: 5 }), TimeoutError);
+    }
+  }));
+
 Deno.test("Semaphore: an aborted wait rejects with the reason, and takes nothing", () =>
   withSet([0], async (set) => {
     const semaphore = set.at(0);

@@ -47,6 +47,8 @@ interface Wait extends Goal {
   /** Where it is; -1 once it is over. */
   slot: number;
   givenUp: boolean;
+  /** Whether it was given up and its worker could not be interrupted, which has it until it is over. */
+  left: boolean;
 }
 
 /** After a wake-up the same object is looked at often, for so many milliseconds. */
@@ -97,13 +99,14 @@ const attempt = attempts(slots, Slots, {
 
 /** Begins a wait; returns what gives it up, after which nothing of it is left in any thread. */
 export function begin(goal: Goal): () => void {
-  const wait: Wait = { ...goal, slot: -1, givenUp: false };
+  const wait: Wait = { ...goal, slot: -1, givenUp: false, left: false };
   place(wait);
   return () => {
+    if (wait.givenUp) return;
     wait.givenUp = true;
     if (wait.slot === -1) return;
-    takeBack(wait);
-    release(wait);
+    if (takeBack(wait)) release(wait);
+    else leave(wait);
     watch();
   };
 }
@@ -167,18 +170,30 @@ function newSlot(): number {
   return slot;
 }
 
-/** Gets the slot of a wait out of the hand of its worker. */
-function takeBack({ slot }: Wait): void {
+/** Gets the slot of a wait out of the hand of its worker; false: nothing interrupts that. */
+function takeBack({ slot }: Wait): boolean {
   const state = slots.at(slot) + Slots.STATE;
   if (slot < BLOCKED) {
-    if (Atomics.compareExchange(words, state, WAITING, LEAVING) !== WAITING) return;
-    interruptUntilChanged(words[slots.at(slot) + Slots.THREAD]!, words, state, LEAVING);
+    if (Atomics.compareExchange(words, state, WAITING, LEAVING) !== WAITING) return true;
+    if (interruptUntilChanged(words[slots.at(slot) + Slots.THREAD]!, words, state, LEAVING)) return true;
+    // From now on it rings again when it is done, unless it is at this moment.
+    return Atomics.compareExchange(words, state, LEAVING, WAITING) !== LEAVING;
   } else {
     // A look takes less than a microsecond, unless the thread that looks was put aside in the midst of it.
     while (Atomics.compareExchange(words, state, WAITING, FREE) === LOOKING) {
       Atomics.wait(words, state, LOOKING, 0.05);
     }
+    return true;
   }
+}
+
+/**
+ * Leaves a wait that was given up with its worker, and does not stay alive for it. An empty message that it takes
+ * after that is handed over late; better than to stop this thread for ever.
+ */
+function leave(wait: Wait): void {
+  wait.left = true;
+  blocked--;
 }
 
 /** Makes the slot of a wait free, and hands over the message that it may have taken. */
@@ -188,8 +203,9 @@ function release(wait: Wait): void {
   Atomics.store(words, at + Slots.STATE, FREE);
   waits[slot] = undefined;
   wait.slot = -1;
-  if (slot < BLOCKED) blocked--;
-  else {
+  if (slot < BLOCKED) {
+    if (!wait.left) blocked--;
+  } else {
     polled--;
     if (wait.kind === ROOM) rooms--;
     free.push(slot);
@@ -248,7 +264,8 @@ function tick(): void {
     if (over) fruitless = 0;
   }
   const next = wanted();
-  if (next !== undefined && !starting && ++looks % LOOKS_BEFORE_START === 0) start(next.slot);
+  const due = next !== undefined && !starting && ++looks > 0 && looks % LOOKS_BEFORE_START === 0;
+  if (due) start(next.slot);
   answer();
 }
 
@@ -269,8 +286,13 @@ function start(slot: number | undefined): void {
   const failed = () => {
     starting = false;
     looks = -LOOKS_BEFORE_RETRY;
-    if (slot === undefined) poller = undefined;
-    else blockers.length = slot;
+    if (slot === undefined) {
+      poller = undefined;
+      // So that the next one has to say that it has started.
+      Atomics.store(words, Slots.POLLING, 0);
+    } else blockers.length = slot;
+    // This thread looks again.
+    watch();
   };
   starting = true;
   if (slot === undefined) poller = false;

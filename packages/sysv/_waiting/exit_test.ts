@@ -7,6 +7,9 @@ import { TestQueue, within } from "./testdata/objects.ts";
 
 leakCheck();
 
+/** Starts a program with some signals blocked or ignored, as it inherits them. */
+const perl = (statement: string) => ["perl", "-MPOSIX", "-e", `${statement}; exec @ARGV`];
+
 const SCRIPT = new URL("testdata/waiter.ts", import.meta.url).href;
 
 /** A process that waits; `lines` are what it has said. */
@@ -83,7 +86,13 @@ for (
   });
 }
 
-for (const action of ["wait for room", "wait for room, looking slowly"]) {
+for (
+  const action of [
+    "wait for room",
+    "wait for room, looking slowly",
+    "wait for room, the polling worker failed",
+  ]
+) {
   Deno.test(`exit: a process lives as long as it waits: ${action}`, async () => {
     using queue = new TestQueue();
     while (queue.send(1, [1]));
@@ -153,6 +162,46 @@ Deno.test("limits: without descriptors no worker is started, and everything work
   assertEquals(waiter.lines.filter((line) => line === "woken").length, 6);
 });
 
+Deno.test("limits: where no worker can start it is not tried again and again", async () => {
+  using queue = new TestQueue();
+  await using waiter = new Waiter("wait where no worker starts", queue);
+  assertEquals(await waiter.end(), { code: 0, stderr: "" });
+  assertEquals(waiter.lines, ["1", "ready"]);
+});
+
+/** Starts a program where there is no room for one real-time signal. */
+const noRoom = ["prlimit", "--sigpending=0"];
+
+Deno.test({
+  name: "limits: waits are given up where no real-time signal can be sent",
+  ignore: !has("prlimit"),
+  fn: async () => {
+    using queue = new TestQueue();
+    for (const action of ["give up when all are blocked", "block with a time limit"]) {
+      await using waiter = new Waiter(action, queue, ["-A"], noRoom);
+      assertEquals(await waiter.end(), { code: 0, stderr: "" });
+      assertEquals(waiter.lines, ["ready"]);
+    }
+  },
+});
+
+Deno.test({
+  name: "limits: a process in which no signal can be sent goes on all the same",
+  ignore: !has("prlimit") || !has("perl"),
+  fn: async () => {
+    using queue = new TestQueue();
+    const before = [...noRoom, ...perl(`$SIG{STKFLT} = "IGNORE"`)];
+    await using waiter = new Waiter("give up when all are blocked", queue, ["-A"], before);
+    assertEquals(await waiter.end(), { code: 0, stderr: "" });
+    assertEquals(waiter.lines, ["ready"]);
+    await using later = new Waiter("give up, and look again", queue, ["-A"], before);
+    await later.ready();
+    queue.send(3);
+    assertEquals(await later.end(), { code: 0, stderr: "" });
+    assertEquals(later.lines, ["ready", "taken 3"]);
+  },
+});
+
 Deno.test("permissions: FFI is all that waiting needs", async () => {
   using queue = new TestQueue();
   await using waiter = new Waiter("wait in every hand", queue, ["--allow-ffi", "--no-prompt"]);
@@ -175,8 +224,6 @@ Deno.test("permissions: FFI of a path is enough, though no worker starts", async
   assertEquals(await blocking.end(), { code: 0, stderr: "" });
 });
 
-/** Starts a program with some real-time signals blocked or ignored, as it inherits them. */
-const perl = (statement: string) => ["perl", "-MPOSIX", "-e", `${statement}; exec @ARGV`];
 const blocked = perl("sigprocmask(SIG_BLOCK, POSIX::SigSet->new(44 .. 54))");
 
 Deno.test({

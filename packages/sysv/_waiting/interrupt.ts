@@ -3,7 +3,8 @@
  *
  * The signal is a real-time one, sent to that thread alone: SIGRTMAX - 10, or the next below it that nobody uses. C
  * libraries take theirs from the lower end, debuggers and emulators from the upper. What it does is call getppid(2),
- * so nothing. SA_RESTART spares other calls; msgrcv and semop are interrupted all the same, says signal(7).
+ * so nothing. Where the kernel has no room for one more real-time signal (RLIMIT_SIGPENDING) it is SIGSTKFLT, which
+ * nothing else sends. SA_RESTART spares other calls; msgrcv and semop are interrupted all the same, says signal(7).
  */
 
 import { abi, errno, fullGrant } from "@ipc/core/sys";
@@ -24,10 +25,16 @@ import { libc, system } from "./_libc.ts";
 
 const FIRST_TRIED = 54;
 const LAST_TRIED = 44;
+/** SIGSTKFLT: one of the old signals, which need no room. */
+const SPARE = 16;
+/** So many signals in a row that could not be sent are enough: some 20 ms. */
+const MOST_FAILURES = 100;
 const SYS_GETTID = BigInt(abi.SYS_gettid);
 const SYS_TGKILL = BigInt(abi.SYS_tgkill);
 
 let signal: number | undefined;
+/** Whether SPARE interrupts, too; `undefined` before it was needed. */
+let spare: boolean | undefined;
 
 /** The signal that interrupts, whose handler is there from now on; 0: every number is in use. System call: `rt_sigaction`. */
 export function interruptSignal(): number {
@@ -37,33 +44,56 @@ export function interruptSignal(): number {
 function install(): number {
   // Where FFI was granted for a path, addresses are out of reach.
   if (!fullGrant()) return 0;
-  const action = new DataView(new ArrayBuffer(sigaction.size));
   for (let candidate = FIRST_TRIED; candidate >= LAST_TRIED; candidate--) {
-    if (libc.sigaction(candidate, null, action) === -1) continue;
-    // Only now, for the call before has opened the library if nobody had.
-    const address = Deno.UnsafePointer.value(libc.getppid as Deno.PointerValue);
-    const handler = action.getBigUint64(sigaction.handler, true);
-    // Another isolate of this process may have been here.
-    if (handler === address) return candidate;
-    if (handler !== SIG_DFL) continue;
-    const ours = new DataView(new ArrayBuffer(sigaction.size));
-    ours.setBigUint64(sigaction.handler, address, true);
-    ours.setInt32(sigaction.flags, SA_RESTART, true);
-    if (libc.sigaction(candidate, ours, null) === 0) return candidate;
+    if (handle(candidate)) return candidate;
   }
   return 0;
 }
 
+/** Has a signal do nothing but interrupt; false: it is in use. */
+function handle(number: number): boolean {
+  const action = new DataView(new ArrayBuffer(sigaction.size));
+  if (libc.sigaction(number, null, action) === -1) return false;
+  // Only now, for the call before has opened the library if nobody had.
+  const address = Deno.UnsafePointer.value(libc.getppid as Deno.PointerValue);
+  const handler = action.getBigUint64(sigaction.handler, true);
+  // Another isolate of this process may have been here.
+  if (handler === address) return true;
+  if (handler !== SIG_DFL) return false;
+  const ours = new DataView(new ArrayBuffer(sigaction.size));
+  ours.setBigUint64(sigaction.handler, address, true);
+  ours.setInt32(sigaction.flags, SA_RESTART, true);
+  return libc.sigaction(number, ours, null) === 0;
+}
+
 /**
- * Interrupts a thread until it has changed the word that says `old`.
+ * Interrupts a thread until it has changed the word that says `old`; false: there is no signal that reaches it.
  *
  * A signal that comes just before the thread is in the kernel is lost, so it is repeated. It takes some 25 µs, and
  * where other programs want the CPU until that thread gets it. System call: `tgkill`.
  */
-export function interruptUntilChanged(thread: number, words: Int32Array, index: number, old: number): void {
+export function interruptUntilChanged(
+  thread: number,
+  words: Int32Array,
+  index: number,
+  old: number,
+): boolean {
+  let failures = 0;
   do {
-    if (system.tgkill(SYS_TGKILL, Deno.pid, thread, signal!) === -1 && errno() === ERRNO.ESRCH) return;
+    const code = send(thread);
+    if (code === ERRNO.ESRCH) return true;
+    failures = code === 0 ? 0 : failures + 1;
+    if (failures === MOST_FAILURES) return false;
   } while (Atomics.wait(words, index, old, 0.2) === "timed-out");
+  return true;
+}
+
+/** Sends a thread the signal, or the spare one; 0, or the errno. */
+function send(thread: number): number {
+  if (system.tgkill(SYS_TGKILL, Deno.pid, thread, signal!) === 0) return 0;
+  const code = errno();
+  if (code === ERRNO.ESRCH || !(spare ??= handle(SPARE))) return code;
+  return system.tgkill(SYS_TGKILL, Deno.pid, thread, SPARE) === 0 ? 0 : errno();
 }
 
 let timer: Int32Array | undefined;
@@ -102,9 +132,9 @@ function createTimer(): Int32Array | undefined {
   return failed ? undefined : created;
 }
 
-/** A `sigset_t` of one signal. Who started this process may have left it blocked. */
+/** A `sigset_t` of a signal and the spare one. Who started this process may have left them blocked. */
 export function signalSet(number: number): BigUint64Array<ArrayBuffer> {
   const set = new BigUint64Array(SIGSET_SIZE / 8);
-  set[0] = 1n << BigInt(number - 1);
+  set[0] = 1n << BigInt(number - 1) | 1n << BigInt(SPARE - 1);
   return set;
 }

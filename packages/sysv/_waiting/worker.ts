@@ -32,7 +32,7 @@ interface Start {
   /** The writing end of the pipe by which the main thread is woken. */
   doorbell: number;
   gettid: bigint;
-  /** A `sigset_t` of the signal that interrupts. */
+  /** A `sigset_t` of the signals that interrupt. */
   signals: BigUint64Array;
 }
 

@@ -1,5 +1,6 @@
 /** A process that waits on a queue, in one way or another: `waiter.ts ACTION QUEUE`. It says what it does in lines. */
 
+import { Worker } from "node:worker_threads";
 import { interceptCalls } from "@ipc/core/sys";
 import { interruptSignal } from "../interrupt.ts";
 import { Slots } from "../slots.ts";
@@ -19,6 +20,11 @@ const MANY = Slots.BLOCKED + 2;
 
 async function workers(count: number): Promise<void> {
   while (waitingDiagnostics().workers < count) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** Until the workers that have something to do are in the kernel for it. */
+function blockedInKernel(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 100));
 }
 
 function threads(): number {
@@ -45,6 +51,36 @@ const actions: Record<string, () => unknown> = {
     });
     waitForRoom(id, 1, () => console.log("woken"));
   },
+  "wait where no worker starts": async () => {
+    const LOOKS = 70;
+    let [looks, tries] = [0, 0];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    interceptCalls((symbol, args, real) => {
+      if (symbol === "pipe2") return (tries++, -1);
+      if (symbol === "msgrcv" && ++looks === LOOKS) resolve();
+      return real(...args);
+    });
+    const given = wait(1);
+    await promise;
+    given.forEach((giveUp) => giveUp());
+    console.log(tries);
+  },
+  "wait for room, the polling worker failed": async () => {
+    const on = Worker.prototype.on;
+    const failures: (() => void)[] = [];
+    Worker.prototype.on = function (this: Worker, name: string, listener: () => void) {
+      if (name === "error") failures.push(listener);
+      return on.call(this, name, listener);
+    } as typeof on;
+    await warmUpWaiting();
+    // It ends, and is not missed.
+    dispatchEvent(new Event("unload"));
+    waitForRoom(id, 1, () => console.log("woken"));
+    // Until what the workers rang when they started was heard.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // The polling worker was the first.
+    failures[0]!();
+  },
   "nothing waits": () => warmUpWaiting(),
   "end the workers": async () => {
     await warmUpWaiting();
@@ -63,6 +99,20 @@ const actions: Record<string, () => unknown> = {
   "give up in every hand": async () => {
     await warmUpWaiting();
     wait(MANY).forEach((giveUp) => giveUp());
+  },
+  "give up when all are blocked": async () => {
+    await warmUpWaiting();
+    const given = wait(MANY);
+    await blockedInKernel();
+    given.forEach((giveUp) => giveUp());
+  },
+  "give up, and look again": async () => {
+    await warmUpWaiting();
+    const early = waitForMessage(id, 0, 0, (type) => (console.log(`taken ${type}`), giveUp()), nothing);
+    await blockedInKernel();
+    early();
+    // Its end is seen as long as something waits.
+    const giveUp = waitForMessage(id, 7, 0, nothing, nothing);
   },
   "exit at first": () => {
     wait(MANY);
