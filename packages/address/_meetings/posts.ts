@@ -199,7 +199,7 @@ class OutgoingPosts implements Outgoing {
   }
 
   tryTake(places: number): boolean {
-    if (Atomics.load(this.#words, this.#at.left / 4) !== 0) throw gone();
+    if (this.left) throw gone();
     while (this.#empty < places) {
       if (!this.#emptied.tryTake()) return false;
       this.#empty += this.#sent[this.#first]!;
@@ -222,6 +222,10 @@ class OutgoingPosts implements Outgoing {
 
   announce(): void {
     this.#full.post();
+  }
+
+  get left(): boolean {
+    return Atomics.load(this.#words, this.#at.left / 4) !== 0;
   }
 
   sayGoodbye(): void {

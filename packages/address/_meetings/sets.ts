@@ -120,7 +120,7 @@ class OutgoingSet implements Outgoing {
   tryTake(places: number): boolean {
     if (this.#empty.tryAcquire(places)) return true;
     // Who has left has given places, so that nobody waits for more, but not without end.
-    if (this.#left.value !== 0) throw gone();
+    if (this.left) throw gone();
     return false;
   }
 
@@ -138,6 +138,10 @@ class OutgoingSet implements Outgoing {
 
   sayGoodbye(): void {
     this.#goodbye.release();
+  }
+
+  get left(): boolean {
+    return this.#left.value !== 0;
   }
 
   park(places: number, wake: () => void): () => void {

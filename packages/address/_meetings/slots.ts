@@ -53,6 +53,8 @@ export interface Outgoing {
   announce(): void;
   /** This is the end. */
   sayGoodbye(): void;
+  /** Whether nobody receives any more. */
+  readonly left: boolean;
   /** Waits for places and leaves them there; whatever else comes of it, trying tells. */
   park(places: number, wake: () => void): () => void;
   /** The same, blocking this thread. */
@@ -67,7 +69,10 @@ export function slotChannel(
 ): SyncChannel {
   let open = 2;
   const closeHalf = () => {
-    if (--open === 0) close(source.abandoned);
+    // Who only sends has not seen the end.
+    if (--open === 0) {
+      close(source.abandoned || unlessRemoved(() => outgoing.left && !incoming.goodbye) === true);
+    }
   };
   const source = new SlotSource(incoming, received, closeHalf);
   const sink = new SlotSink(outgoing, sent, closeHalf);
@@ -108,12 +113,6 @@ class SlotSource implements Source<Bytes> {
   }
 
   close(): void {
-    try {
-      // Who only sends learns now whether the other end went without a word.
-      while (!this.ended && this.take() !== undefined);
-    } catch {
-      // What is there is none of ours, and nobody wants it any more.
-    }
     this.#unlessRemoved(() => this.#incoming.leave());
     this.#onClose();
   }
@@ -215,6 +214,16 @@ class SlotSink implements Sink {
     this.#slots.put(this.#next, message);
     this.#next = (this.#next + this.#wanted) % this.#slots.count;
     unlessGone(() => this.#outgoing.announce());
+  }
+}
+
+/** `undefined` where the objects are there no more. */
+function unlessRemoved<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof RemovedError) return undefined;
+    throw error;
   }
 }
 
