@@ -115,13 +115,17 @@ export class OutgoingQueue {
   }
 
   #offerAll(): boolean {
-    const turnEnds = performance.now() + LONGEST_TURN;
+    let turnEnds = Infinity;
     while (true) {
       if (this.#sink.begun && !this.#finish()) return false;
       const head = this.#line[0];
       if (head === undefined) return true;
       // Where there is always room a batch without end would let nothing else happen.
-      if (head.batch !== undefined && performance.now() > turnEnds) return false;
+      if (head.batch !== undefined) {
+        const now = performance.now();
+        if (now > turnEnds) return false;
+        turnEnds = Math.min(turnEnds, now + LONGEST_TURN);
+      }
       try {
         if (head.batch !== undefined ? this.#offerBatch(head, head.batch) : this.#offerSingle(head)) continue;
         this.#headBegun = this.#sink.begun;
