@@ -55,14 +55,17 @@ export const tls: Ends = {
   far: ([address, cert]) => connectTls(address!, { caCerts: [cert!] }),
 };
 
+/** The runtime lets nobody who sends wait for who receives: what comes meanwhile is kept, of a sender who is ours. */
+const KEPT = { maxBufferedBytes: 1024 * 1024 * 1024 } as const;
+
 /** Through a WebSocket. */
 export const webSocket: Ends = {
   async near(far) {
-    const listener = await listenWebSocket("ws://127.0.0.1:0");
+    const listener = await listenWebSocket("ws://127.0.0.1:0", KEPT);
     // Its connections go with the listener.
     return closeAlso(await comer(listener, far, listener.address), () => listener.close());
   },
-  far: ([address]) => connectWebSocket(address!),
+  far: ([address]) => connectWebSocket(address!, KEPT),
 };
 
 /** The far end that connects is the only one. */

@@ -21,7 +21,7 @@ export default verb({
   ],
   options: { json: flag("print one object, with plain numbers") },
   examples: [
-    ["ipc demo", "a quarter of a minute"],
+    ["ipc demo", "less than a minute"],
     ["ipc demo ~/film.mp4 fifo unix", "another file, through two of them"],
     ["ipc demo --json", "for a program"],
   ],
